@@ -1,0 +1,85 @@
+/* cgroup.h: one small interface over cgroup v2, v1 and hybrids, chosen per controller by probing.
+ *
+ * An engine claims one slot: a directory "cofferdam-<n>" in each hierarchy it uses, held by an flock on the first of
+ * them for as long as the engine lives (the kernel drops it when the engine dies, however). The slot's number also
+ * gives the engine its block of user ids. Slots whose lock is free are swept by the next engine. */
+#pragma once
+
+#include "sandbox/base/error.h"
+#include "sandbox/base/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cgroup_controller { CGROUP_CPU, CGROUP_CPUACCT, CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CONTROLLER_N };
+
+/* Where one controller lives. CPUACCT on v2 is cpu.stat of the cpu controller's directory. */
+struct cgroup_where {
+	int version;	  /* 1 or 2; 0: not found */
+	char mount[256];  /* "/sys/fs/cgroup/memory" */
+	char parent[512]; /* directory, relative to the mount, that holds the slots; "" is the mount itself */
+	char reason[128]; /* version 0: why, and what to change */
+};
+
+/* What this host offers; changes nothing on it. PARENT: NULL, or a path below every used mount (configuration).
+ * Always fills all entries; returns 0, or -ENOTSUP with ERR naming the first missing controller and the remedy. */
+int cgroup_probe(const char *parent, struct cgroup_where ret[CGROUP_CONTROLLER_N], struct sandbox_error *err);
+
+struct cgroup_host; /* an engine's slot */
+
+/* Probes, claims a free slot, sweeps dead ones (kills what is left in them, removes their directories). */
+int cgroup_host_open(const char *parent, struct cgroup_host **ret, struct sandbox_error *err);
+/* Removes the slot's directories. Accepts NULL; returns NULL. */
+struct cgroup_host *cgroup_host_close(struct cgroup_host *host);
+/* 0..1023: this engine's slot on this kernel. */
+unsigned cgroup_host_slot(const struct cgroup_host *host);
+
+struct cgroup; /* one cell's group: a directory per hierarchy below the slot */
+
+/* A group for one cell, named NAME (fresh: an existing directory is an error, never reused), with the tightest of
+ * limits set; it is given its real ones with cgroup_set. */
+int cgroup_create(struct cgroup_host *host, const char *name, struct cgroup **ret, struct sandbox_error *err);
+
+/* Sets memory (no swap), processes (+1 for init), CPU bandwidth. Verified by reading back; -EIO when the kernel
+ * holds another value. */
+int cgroup_set(struct cgroup *cgroup, const struct sandbox_limits *limits, struct sandbox_error *err);
+
+/* For the launcher: descriptors of the files into which a process writes "0" to join (v1 `tasks`, v2
+ * `cgroup.procs`), one per hierarchy; borrowed. Returns how many (at most CGROUP_CONTROLLER_N). */
+size_t cgroup_join_fds(const struct cgroup *cgroup, int ret[CGROUP_CONTROLLER_N]);
+
+struct cgroup_usage {
+	uint64_t cpu_usec; /* the kernel's total */
+	uint64_t user_usec;
+	uint64_t system_usec;
+};
+/* CPU used by the whole group until now, ended processes included. */
+int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *ret, struct sandbox_error *err);
+
+struct cgroup_evidence {
+	uint64_t memory_peak_bytes;
+	uint64_t oom_kills;
+	uint64_t processes_peak; /* init included; 0: the kernel does not tell */
+	uint64_t forks_refused;
+};
+int cgroup_evidence(struct cgroup *cgroup, struct cgroup_evidence *ret, struct sandbox_error *err);
+
+/* Descriptors to watch for "an OOM kill or a refused fork may have happened" with epoll events EVENTS (v2: EPOLLPRI
+ * on *.events; v1: EPOLLIN on an eventfd); after one fires, read cgroup_evidence. Borrowed. Not every kernel reports
+ * every event: *NEEDS_POLL is true when refused forks must be looked for from time to time (v1 before/after 6.11). */
+struct cgroup_event {
+	int fd;
+	uint32_t events;
+};
+size_t cgroup_events(const struct cgroup *cgroup, struct cgroup_event ret[2], bool *needs_poll);
+/* Re-arms an event descriptor after it fired (v1: reads the eventfd; v2: reads the file). */
+void cgroup_event_clear(struct cgroup *cgroup, int fd);
+
+/* Kills every process of the group at once where the kernel can (v2 cgroup.kill, 5.14); -EOPNOTSUPP otherwise. */
+int cgroup_kill(struct cgroup *cgroup);
+
+/* Removes the directories. 0: gone and freed. CGROUP_BUSY (1): processes are still ending; call again later.
+ * negative: -errno with ERR; freed all the same. */
+enum { CGROUP_BUSY = 1 };
+int cgroup_destroy(struct cgroup *cgroup, struct sandbox_error *err);

@@ -1,0 +1,40 @@
+/* filter.h: seccomp profiles in the OCI (Docker, Podman) format, compiled to BPF.
+ *
+ * Written here and not with libseccomp's rule API, which has no order among the rules of one call ("these ioctls,
+ * every other one ENOTTY" cannot be said) and drops conflicting rules silently; libseccomp gives names and numbers.
+ *
+ * Semantics of a profile: the entries of one system call are tried in the order of the file, the first whose
+ * arguments all match decides; no match: defaultAction. As in runc: two conditions on the same argument index in one
+ * entry are alternatives; names unknown to libseccomp are skipped; with a defaultAction of ERRNO, numbers above the
+ * highest that libseccomp knows get ENOSYS so that libc's probes degrade. Differences, for strictness: KILL*, TRAP,
+ * TRACE and LOG-with-kill actions all become SECCOMP_RET_USER_NOTIF, so that the cell's init can end the run and name
+ * the call (a target cannot catch it, and the evidence cannot be forged); a foreign architecture (int 0x80, x32)
+ * always does. SCMP_ACT_NOTIFY is refused. */
+#pragma once
+
+#include "sandbox/base/error.h"
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct filter_program {
+	struct sock_filter *insns; /* owned */
+	unsigned short len;
+};
+
+/* Parses and compiles the profile in JSON_TEXT. WHERE ("seccomp/native.json") starts every message. 0, -EINVAL
+ * (message: file, key, reason), -E2BIG (more than BOUND_FILTER_LEN instructions), -ENOMEM. */
+int filter_compile(const char *where, const char *json_text, size_t size, struct filter_program *ret,
+	struct sandbox_error *err);
+
+void filter_free(struct filter_program *program);
+
+/* What the program answers to one call: a SECCOMP_RET_* value with its data. An interpreter for tests and `check`;
+ * covers the instructions that filter_compile emits and asserts on others. */
+struct seccomp_data;
+uint32_t filter_evaluate(const struct filter_program *program, const struct seccomp_data *data);
+
+/* The name of a call for people: "mount"; "i386:21" for the 32-bit table, "x32:165" for the x32 range, "#999" for an
+ * unknown number. BUF of SIZE bytes, cut if it must be. */
+void filter_syscall_name(uint32_t arch, int nr, char *buf, size_t size);

@@ -1,0 +1,73 @@
+/* job.h: a job as the store keeps it and the API shows it. */
+#pragma once
+
+#include "sandbox/sandbox.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum job_status {
+	JOB_QUEUED,
+	JOB_RUNNING,
+	JOB_COMPLETED,
+	JOB_FAILED,
+	JOB_TIMEOUT,
+	JOB_CANCELLED,
+	JOB_STATUS_N
+};
+
+enum job_verdict {
+	JOB_VERDICT_NONE, /* not finished */
+	JOB_ACCEPTED,
+	JOB_WRONG_ANSWER,
+	JOB_COMPILE_ERROR,
+	JOB_RUNTIME_ERROR,
+	JOB_TIME_LIMIT,
+	JOB_MEMORY_LIMIT,
+	JOB_OUTPUT_LIMIT,
+	JOB_PROCESS_LIMIT,
+	JOB_FORBIDDEN_SYSCALL,
+	JOB_INTERNAL_ERROR,
+	JOB_VERDICT_N,
+};
+
+enum {
+	JOB_ID_SIZE = 37, /* a random UUID (version 4) in text, with its NUL */
+	JOB_USER_ID_BYTES = 128,
+	JOB_LANGUAGE_BYTES = 64,
+	JOB_PREVIEW_CHARS = 500, /* Unicode characters of stdoutPreview */
+	JOB_ERROR_BYTES = 16 * 1024,
+	JOB_TIME_SIZE = 32, /* RFC 3339 UTC with milliseconds: "2026-11-24T10:00:00.123Z" */
+};
+
+const char *job_status_name(enum job_status status);	/* "queued" … */
+const char *job_verdict_name(enum job_verdict verdict); /* "accepted" …; NULL for NONE */
+
+/* All pointers owned; job_free frees them. NULL: absent (null in JSON). Times are microseconds since 1970 UTC; 0: not
+ * yet. */
+struct job {
+	char id[JOB_ID_SIZE];
+	char *user_id;
+	char *language; /* normalised: "cpp" */
+	char *code; /* NUL-terminated UTF-8, code_size bytes; may hold no NUL inside (the API refuses \u0000) */
+	size_t code_size;
+	char *input; /* as code; "" when absent */
+	size_t input_size;
+	enum job_status status;
+	enum job_verdict verdict;
+	uint32_t attempt;  /* claims so far */
+	char *error;	   /* the compiler's message or the cause, at most JOB_ERROR_BYTES */
+	char *output_path; /* object name: "outputs/<id>.txt" */
+	char *stdout_preview;
+	int64_t created_usec, updated_usec, started_usec, completed_usec;
+	int64_t exec_duration_usec; /* the program's run alone; -1: none */
+	bool has_compile, has_run;
+	struct sandbox_result compile, run;
+};
+
+void job_free(struct job *job);	       /* frees what it holds, zeroes it; not the struct itself */
+void job_new_id(char id[JOB_ID_SIZE]); /* getrandom */
+bool job_id_ok(const char *id);	       /* exactly the form of job_new_id */
+int64_t job_now_usec(void);
+void job_time_text(int64_t usec, char text[JOB_TIME_SIZE]);

@@ -1,0 +1,39 @@
+/* objects.h: where outputs live. Thread-safe. */
+#pragma once
+
+#include "sandbox/base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct objects;
+
+enum { OBJECTS_MISSING = 1 };
+
+struct objects_operations {
+	/* Stores SIZE bytes from FD (offset 0) under NAME, replacing what was there; whole or not at all, durable when it
+	 * returns (write to a temporary file, fsync, rename, fsync the directory). NAME: "outputs/<job id>.txt". */
+	int (*put)(
+		struct objects *objects, const char *name, int fd, uint64_t size, struct sandbox_error *err);
+	/* A descriptor (owned by the caller) open for reading, and its size. */
+	int (*open)(struct objects *objects, const char *name, int *ret_fd, uint64_t *ret_size,
+		struct sandbox_error *err);
+	/* A URL under which NAME can be downloaded without a key for TTL_SEC from now; BASE_URL is the service's own
+	 * address for backends that serve through it. *RET owned by the caller. */
+	int (*url)(struct objects *objects, const char *name, const char *base_url, unsigned ttl_sec,
+		char **ret, struct sandbox_error *err);
+	/* Is QUERY ("expires=…&signature=…", already decoded into its two values) a valid signature for NAME now?
+	 * 0 yes; -EACCES no (stage "objects.signature" or "objects.expired"). Backends with URLs of their own: -ENOTSUP. */
+	int (*verify)(struct objects *objects, const char *name, const char *expires, const char *signature,
+		struct sandbox_error *err);
+	int (*ping)(struct objects *objects, struct sandbox_error *err);
+	struct objects *(*close)(struct objects *objects);
+};
+
+struct objects {
+	const struct objects_operations *operations;
+};
+
+/* Files below DIR/objects; HMAC-SHA-256 signatures with a random key in DIR/url.key (mode 0600, made at first start).
+ * URL: BASE_URL/objects/NAME?expires=<unix seconds>&signature=<hex>. */
+int objects_files_open(const char *dir, struct objects **ret, struct sandbox_error *err);

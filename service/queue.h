@@ -1,0 +1,40 @@
+/* queue.h: the way from accepted to claimed: at-least-once delivery with a lease (visibility timeout). Thread-safe. */
+#pragma once
+
+#include "service/job.h"
+
+struct queue;
+
+struct queue_message {
+	char id[JOB_ID_SIZE];
+	char language[JOB_LANGUAGE_BYTES + 1];
+	char receipt[64]; /* names this delivery */
+	uint32_t receive_count;
+};
+
+enum { QUEUE_EMPTY = 1 };
+
+struct queue_operations {
+	int (*send)(struct queue *queue, const char *id, const char *language, struct sandbox_error *err);
+	/* Waits at most WAIT_MSEC for a message and leases it for LEASE_SEC. QUEUE_EMPTY when none came. */
+	int (*receive)(struct queue *queue, unsigned wait_msec, unsigned lease_sec, struct queue_message *ret,
+		struct sandbox_error *err);
+	int (*extend)(struct queue *queue, const struct queue_message *message, unsigned lease_sec,
+		struct sandbox_error *err);
+	int (*ack)(struct queue *queue, const struct queue_message *message, struct sandbox_error *err);
+	/* Gives it back: visible again after DELAY_SEC. */
+	int (*nack)(struct queue *queue, const struct queue_message *message, unsigned delay_sec,
+		struct sandbox_error *err);
+	/* Messages waiting (not leased). */
+	int (*depth)(struct queue *queue, uint64_t *ret, struct sandbox_error *err);
+	/* Wakes every thread in receive, now and from now on (QUEUE_EMPTY at once): the service is stopping. */
+	void (*stop)(struct queue *queue);
+	struct queue *(*close)(struct queue *queue);
+};
+
+struct queue {
+	const struct queue_operations *operations;
+};
+
+/* The embedded queue: DIR/queue.db, first in first out. */
+int queue_sqlite_open(const char *dir, struct queue **ret, struct sandbox_error *err);

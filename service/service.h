@@ -1,0 +1,34 @@
+/* service.h: what the service's parts share: configuration and the three backends. */
+#pragma once
+
+#include "service/objects.h"
+#include "service/queue.h"
+#include "service/store.h"
+
+struct service_config {
+	const char *listen; /* "127.0.0.1"; a non-loopback address is refused (no authentication yet) */
+	uint64_t port;	    /* 8080; 0: any free port, printed in the ready line */
+	const char *state_dir;
+	const char *socket; /* the supervisor's */
+	const char *policies_dir;
+	const char *role;	   /* "api", "worker", "all" */
+	uint64_t workers;	   /* 0: as many as CPUs */
+	uint64_t exec_timeout_sec; /* EXEC_TIMEOUT_SEC, 10: wall time of a run */
+	uint64_t memory_bytes, processes, cpu_millis, output_bytes; /* a run's limits; 0: the policy's */
+	uint64_t code_max_bytes, input_max_bytes;
+	uint64_t url_ttl_sec;	      /* 1800 */
+	uint64_t request_timeout_sec; /* a request must be complete within it */
+	const char *log_level;
+};
+
+struct languages; /* service/languages.h: what GET /languages shows and POST /submit accepts */
+struct metrics;	  /* service/metrics.h */
+
+struct service {
+	struct service_config config;
+	struct store *store;
+	struct queue *queue;
+	struct objects *objects;
+	struct languages *languages;
+	struct metrics *metrics;
+};
