@@ -1,6 +1,7 @@
 /* job.h: a job as the store keeps it and the API shows it. */
 #pragma once
 
+#include "sandbox/report/report.h"
 #include "sandbox/sandbox.h"
 
 #include <stdbool.h>
@@ -17,21 +18,6 @@ enum job_status {
 	JOB_STATUS_N
 };
 
-enum job_verdict {
-	JOB_VERDICT_NONE, /* not finished */
-	JOB_ACCEPTED,
-	JOB_WRONG_ANSWER,
-	JOB_COMPILE_ERROR,
-	JOB_RUNTIME_ERROR,
-	JOB_TIME_LIMIT,
-	JOB_MEMORY_LIMIT,
-	JOB_OUTPUT_LIMIT,
-	JOB_PROCESS_LIMIT,
-	JOB_FORBIDDEN_SYSCALL,
-	JOB_INTERNAL_ERROR,
-	JOB_VERDICT_N,
-};
-
 enum {
 	JOB_ID_SIZE = 37, /* a random UUID (version 4) in text, with its NUL */
 	JOB_USER_ID_BYTES = 128,
@@ -41,8 +27,7 @@ enum {
 	JOB_TIME_SIZE = 32, /* RFC 3339 UTC with milliseconds: "2026-11-24T10:00:00.123Z" */
 };
 
-const char *job_status_name(enum job_status status);	/* "queued" … */
-const char *job_verdict_name(enum job_verdict verdict); /* "accepted" …; NULL for NONE */
+const char *job_status_name(enum job_status status); /* "queued" … */
 
 /* All pointers owned; job_free frees them. NULL: absent (null in JSON). Times are microseconds since 1970 UTC; 0: not
  * yet. */
@@ -55,7 +40,7 @@ struct job {
 	char *input; /* as code; "" when absent */
 	size_t input_size;
 	enum job_status status;
-	enum job_verdict verdict;
+	enum report_verdict verdict;
 	uint32_t attempt;  /* claims so far */
 	char *error;	   /* the compiler's message or the cause, at most JOB_ERROR_BYTES */
 	char *output_path; /* object name: "outputs/<id>.txt" */
