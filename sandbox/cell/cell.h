@@ -1,0 +1,58 @@
+/* cell.h: the life of a cell, from the inside (docs/architecture.md: "The life of a cell").
+ *
+ * Everything here runs after clone: it allocates nothing, takes no lock and uses no stdio. Each function is one step;
+ * it returns 0, or a negative errno with ERR filled, and then the cell is given up. */
+#pragma once
+
+#include "sandbox/cell/wire.h"
+
+#include <linux/filter.h>
+#include <stdbool.h>
+
+enum {
+	CELL_ID = 1000,	     /* user and group id inside every cell: "box" in the images' passwd */
+	CELL_CONTROL_FD = 3, /* the control socket, once everything else is closed */
+};
+
+/* What a new cell process starts from. All descriptors owned by the process. */
+struct cell_birth {
+	struct wire_order order;
+	int control_fd;
+	int join_fds[WIRE_JOIN_FDS];
+	int proc_fd; /* a detached procfs of the host's pid namespace, for uid_map and sysctls; closed before the wait */
+};
+
+/* The plan as parsed; points into the buffer it came in. */
+struct cell_plan {
+	const struct wire_plan *head;
+	struct sock_filter *filter;
+	char *argv[BOUND_ARGS + 1];
+	char *env[BOUND_ENV + 1];
+	char *file_names[BOUND_FILES];
+	char *collect_names[BOUND_COLLECT];
+	int stdio[3]; /* owned */
+	int file_fds[BOUND_FILES];
+	int collect_fds[BOUND_COLLECT];
+};
+
+/* pid 1 of a cell, from clone to _exit. */
+_Noreturn void cell_main(const struct cell_birth *birth);
+
+/* Mounts image, scratch, writable layers and proc, and makes the image the root; cwd is /box. (mounts.c) */
+int cell_mounts(const struct wire_order *order, struct sandbox_error *err);
+
+/* Takes the outer ids, enters the user namespace, sheds all privileges for good. (identity.c) */
+int cell_identity(const struct cell_birth *birth, struct sandbox_error *err);
+
+/* Checks and splits a received plan. FDS: the received descriptors, moved into PLAN. (plan.c) */
+int cell_plan_parse(void *buf, size_t size, int *fds, struct cell_plan *plan, struct sandbox_error *err);
+
+/* Writes the input files below /box and closes their descriptors; turns a file on standard input into a copy of its
+ * own. (files.c) */
+int cell_files_in(struct cell_plan *plan, struct sandbox_error *err);
+/* Copies the result files out. What goes wrong is said in RET, file by file. (files.c) */
+void cell_collect(const struct cell_plan *plan, struct sandbox_collected ret[BOUND_COLLECT]);
+
+/* Starts the target: descriptors 0, 1, 2, rlimits, seccomp last, exec. *RET_LISTENER: the seccomp notification
+ * descriptor (owned). Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */
+int cell_target_start(struct cell_plan *plan, int *ret_listener, struct sandbox_error *err);

@@ -1,0 +1,193 @@
+#include "sandbox/cell/launcher.h"
+
+#include "sandbox/base/fd.h"
+#include "sandbox/cell/cell.h"
+#include "sandbox/cell/sys.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* Descriptors of the launcher itself: 0, 1, 2 are /dev/null, then these two; nothing else is inherited. */
+enum { LAUNCHER_SOCK = 3, LAUNCHER_PROC = 4 };
+
+static int reset_signals(void)
+{
+	sigset_t none;
+	struct sigaction action = {.sa_handler = SIG_DFL};
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigaction(sig, &action, NULL) < 0 && errno != EINVAL)
+			return -1; /* EINVAL: SIGKILL, SIGSTOP and the two that belong to libc */
+	/* Ended cells need no wait: whoever cares holds a pidfd. */
+	action.sa_handler = SIG_IGN;
+	sigemptyset(&none);
+	return sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Cells set their limits without privilege, so the hard limits that they start from must not be in the way. */
+static int lift_hard_limits(void)
+{
+	static const int resources[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_NPROC, RLIMIT_MEMLOCK,
+		RLIMIT_SIGPENDING, RLIMIT_LOCKS, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS, RLIMIT_CORE};
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
+		if (setrlimit(resources[i], &limit) < 0)
+			return -1;
+	limit = (struct rlimit){65536, 65536};
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A procfs of the host's pid namespace, attached nowhere: cells write their id maps and namespace limits through it
+ * (never through a path that an image could bend: CVE-2025-52881) and close it before they wait. */
+static int open_proc(struct sandbox_error *err)
+{
+	_cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
+	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return error_errno(err, "launcher.proc", "procfs");
+	int fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? error_errno(err, "launcher.proc", "fsmount") : fd;
+}
+
+/* Leaves nothing of the parent but its socket. */
+static int settle(int sock, pid_t parent, struct sandbox_error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_errno(err, "launcher.start", "parent death signal");
+	if (getppid() != parent)
+		_exit(0); /* it died before the line above */
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* A high number first, so that no dup2 below hits it. */
+	_cleanup_close_ int high_sock = fcntl(sock, F_DUPFD_CLOEXEC, 16);
+	if (null < 0 || high_sock < 0)
+		return error_errno(err, "launcher.start", "descriptors");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null, fd) < 0)
+			return error_errno(err, "launcher.start", "descriptors");
+	if (dup3(high_sock, LAUNCHER_SOCK, O_CLOEXEC) < 0)
+		return error_errno(err, "launcher.start", "descriptors");
+	if (reset_signals() < 0 || lift_hard_limits() < 0)
+		return error_errno(err, "launcher.start", "signals and limits");
+	null = high_sock = -1; /* closed here: */
+	if (close_range(LAUNCHER_SOCK + 1, ~0u, 0) < 0)
+		return error_errno(err, "launcher.start", "close_range");
+	(void)prctl(PR_SET_NAME, "cofferdam-cells", 0, 0, 0); /* for people looking at ps */
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? error_errno(err, "launcher.start", "dumpable") : 0;
+}
+
+static int reply(const struct sandbox_error *err, int pidfd)
+{
+	struct wire_reply message = {.error = *err};
+	return wire_send(LAUNCHER_SOCK, &message, sizeof(message), &pidfd, pidfd >= 0 ? 1 : 0);
+}
+
+/* Receives the list of images and builds the mount namespace from it. */
+static void set_up_images(const char *images_dir)
+{
+	static struct wire_images list;
+	struct sandbox_error err = {0};
+
+	ssize_t n = wire_receive(LAUNCHER_SOCK, &list, sizeof(list), NULL, 0, 0);
+	if (n <= 0)
+		_exit(0); /* the engine gave up */
+	if (n != sizeof(list) || list.count > BOUND_IMAGES)
+		(void)error_set(&err, EBADMSG, "launcher.start", "list of images");
+	int r = err.errno_value ? -EBADMSG : rootns_enter(images_dir, &list, &err);
+	if (r == 0) {
+		int proc = open_proc(&err);
+		if (proc >= 0 && proc != LAUNCHER_PROC)
+			r = dup3(proc, LAUNCHER_PROC, O_CLOEXEC) < 0
+				    ? error_errno(&err, "launcher.proc", "dup3")
+				    : 0;
+		if (proc >= 0 && proc != LAUNCHER_PROC)
+			(void)fd_close(proc);
+	}
+	if (reply(&err, -1) < 0 || err.errno_value != 0)
+		_exit(1);
+}
+
+static int clone_cell(const struct cell_birth *birth, int into_cgroup, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags =
+			CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	if (into_cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP; /* Linux 5.7; used only with cgroup v2 */
+		args.cgroup = (uint64_t)into_cgroup;
+	}
+	pid_t pid = sys_clone3(&args);
+	if (pid == 0)
+		cell_main(birth);
+	return pid < 0 ? -errno : 0;
+}
+
+/* One order: one cell, one reply. */
+static void serve_order(const struct wire_order *order, int fds[WIRE_ORDER_FDS])
+{
+	struct cell_birth birth = {.order = *order, .control_fd = fds[0], .proc_fd = LAUNCHER_PROC};
+	struct sandbox_error err = {0};
+	int pidfd = -1, into = -1;
+	size_t next = 1;
+
+	if (order->has_into_cgroup)
+		into = fds[next++];
+	for (uint32_t i = 0; i < order->njoin && i < WIRE_JOIN_FDS; i++)
+		birth.join_fds[i] = next < WIRE_ORDER_FDS ? fds[next++] : -1;
+	int r = clone_cell(&birth, into, &pidfd);
+	if (r < 0)
+		(void)error_set(&err, -r, "launcher.clone", "new namespaces: %s", strerrordesc_np(-r));
+	for (size_t i = 0; i < WIRE_ORDER_FDS; i++)
+		fds[i] = fd_close(fds[i]);
+	r = reply(&err, pidfd);
+	(void)fd_close(pidfd);
+	if (r < 0)
+		_exit(1);
+}
+
+_Noreturn static void launcher_main(int sock, const char *images_dir, pid_t parent)
+{
+	struct sandbox_error err = {0};
+	int fds[WIRE_ORDER_FDS];
+	struct wire_order order;
+
+	if (settle(sock, parent, &err) < 0) {
+		struct wire_reply message = {.error = err};
+		(void)wire_send(sock, &message, sizeof(message), NULL, 0);
+		_exit(1);
+	}
+	set_up_images(images_dir);
+	for (;;) {
+		ssize_t n = wire_receive(LAUNCHER_SOCK, &order, sizeof(order), fds, WIRE_ORDER_FDS, 0);
+		/* The end of the engine, or a message that it cannot have sent: the cells go too (PDEATHSIG). */
+		if (n != sizeof(order) || order.nwritable > WIRE_WRITABLE || order.njoin > WIRE_JOIN_FDS)
+			_exit(n == 0 ? 0 : 1);
+		serve_order(&order, fds);
+	}
+}
+
+int launcher_start(const char *images_dir, int *ret_sock, pid_t *ret_pid, struct sandbox_error *err)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, "launcher.start", "socketpair");
+	_cleanup_close_ int ours = pair[0], theirs = pair[1];
+	pid_t parent = getpid(), pid = fork();
+	if (pid < 0)
+		return error_errno(err, "launcher.start", "fork");
+	if (pid == 0)
+		launcher_main(theirs, images_dir, parent);
+	*ret_sock = TAKE_FD(ours);
+	*ret_pid = pid;
+	return 0;
+}

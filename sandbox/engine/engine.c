@@ -1,0 +1,449 @@
+/* engine.c: opening, closing, and the loop. */
+#include "sandbox/engine/engine.h"
+
+#include "sandbox/base/fd.h"
+#include "sandbox/cell/launcher.h"
+#include "sandbox/cell/sys.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/timerfd.h>
+
+enum {
+	UID_BASE_DEFAULT = 0x70000000,
+	CLOSE_SEC = 5,
+	EVENTS_PER_ROUND = 64,
+};
+
+#define DYING_WAIT_FIRST_NSEC (UINT64_C(1000) * 1000)
+#define DYING_WAIT_MAX_NSEC (UINT64_C(100) * 1000 * 1000)
+
+/* --- watches and the timer --- */
+
+int watch_add(struct watch *watch, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+	if (epoll_ctl(watch->sandbox->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	watch->fd = fd;
+	return 0;
+}
+
+void watch_remove(struct watch *watch)
+{
+	if (watch->fd < 0)
+		return;
+	(void)epoll_ctl(watch->sandbox->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->fd = -1;
+}
+
+static void set_timer(struct sandbox *sandbox, uint64_t at_nsec)
+{
+	struct itimerspec spec = {0};
+
+	if (at_nsec == sandbox->timer_nsec)
+		return;
+	sandbox->timer_nsec = at_nsec;
+	if (at_nsec != NSEC_NEVER) {
+		/* 0 would disarm it. */
+		spec.it_value.tv_sec = (time_t)(at_nsec / NSEC_PER_SEC);
+		spec.it_value.tv_nsec = (long)(at_nsec % NSEC_PER_SEC) + (at_nsec == 0);
+	}
+	(void)timerfd_settime(
+		sandbox->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL); /* fails only on bad arguments */
+}
+
+void engine_wake(struct sandbox *sandbox)
+{
+	set_timer(sandbox, 0);
+}
+
+static void timer_ready(struct watch *watch, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	(void)!read(watch->fd, &count, sizeof(count));
+	watch->sandbox->timer_nsec = NSEC_NEVER; /* a round follows; it sets it again */
+}
+
+/* --- user ids and dying groups --- */
+
+int engine_uid_take(struct sandbox *sandbox)
+{
+	/* Round and round: an id comes back as late as possible. */
+	for (unsigned i = 0; i < BOUND_RUNS; i++) {
+		unsigned index = (sandbox->uid_next + i) % BOUND_RUNS;
+		uint64_t bit = UINT64_C(1) << (index % 64);
+		if (sandbox->uids[index / 64] & bit)
+			continue;
+		sandbox->uids[index / 64] |= bit;
+		sandbox->uid_next = index + 1;
+		return (int)index;
+	}
+	return -1;
+}
+
+static void uid_release(struct sandbox *sandbox, int index)
+{
+	if (index >= 0)
+		sandbox->uids[index / 64] &= ~(UINT64_C(1) << (index % 64));
+}
+
+void engine_cgroup_bury(struct sandbox *sandbox, struct cgroup *cgroup, int uid_index)
+{
+	struct sandbox_error err = {0};
+
+	if (cgroup == NULL || cgroup_destroy(cgroup, &err) != CGROUP_BUSY) {
+		uid_release(sandbox, uid_index);
+		return;
+	}
+	struct dying *dying = calloc(1, sizeof(*dying));
+	if (dying == NULL)
+		return; /* group and id stay out of use; the next engine in this slot sweeps */
+	*dying = (struct dying){
+		.next = sandbox->dying,
+		.cgroup = cgroup,
+		.uid_index = uid_index,
+		.wait_nsec = DYING_WAIT_FIRST_NSEC,
+		.retry_nsec = sys_now_nsec() + DYING_WAIT_FIRST_NSEC,
+	};
+	sandbox->dying = dying;
+}
+
+/* Tries again what is due; returns when the next is. */
+static uint64_t bury_the_dying(struct sandbox *sandbox, uint64_t now_nsec)
+{
+	uint64_t next = NSEC_NEVER;
+
+	for (struct dying **link = &sandbox->dying; *link != NULL;) {
+		struct dying *dying = *link;
+		struct sandbox_error err = {0};
+		if (dying->retry_nsec <= now_nsec && cgroup_destroy(dying->cgroup, &err) != CGROUP_BUSY) {
+			uid_release(sandbox, dying->uid_index);
+			*link = dying->next;
+			free(dying);
+			continue;
+		}
+		if (dying->retry_nsec <= now_nsec) {
+			dying->wait_nsec *= 2;
+			if (dying->wait_nsec > DYING_WAIT_MAX_NSEC)
+				dying->wait_nsec = DYING_WAIT_MAX_NSEC;
+			dying->retry_nsec = now_nsec + dying->wait_nsec;
+		}
+		if (dying->retry_nsec < next)
+			next = dying->retry_nsec;
+		link = &dying->next;
+	}
+	return next;
+}
+
+/* --- the loop --- */
+
+static void free_reported(struct sandbox *sandbox)
+{
+	while (sandbox->reported != NULL) {
+		struct sandbox_run *run = sandbox->reported;
+		sandbox->reported = run->next;
+		(void)run_free(run);
+	}
+}
+
+/* What is due by time, and what a call from outside left to be done; then the timer for the next time. */
+static void finish_round(struct sandbox *sandbox)
+{
+	uint64_t now = sys_now_nsec(), next;
+	struct sandbox_run *run, *following;
+
+	orders_send(sandbox);
+	for (run = sandbox->runs; run != NULL; run = following) {
+		following = run->next;
+		if (run_next_deadline(run) <= now)
+			run_on_time(run, now);
+		/* Only this RUN can be gone from the list: run_settle reports no other. */
+		run_settle(run);
+	}
+	next = bury_the_dying(sandbox, now);
+	for (run = sandbox->runs; run != NULL; run = run->next) {
+		uint64_t deadline = run_next_deadline(run);
+		if (deadline < next)
+			next = deadline;
+	}
+	set_timer(sandbox, next);
+	free_reported(sandbox);
+}
+
+int sandbox_dispatch(struct sandbox *sandbox, int timeout_msec, struct sandbox_error *err)
+{
+	struct epoll_event events[EVENTS_PER_ROUND];
+
+	int n = epoll_wait(sandbox->epoll_fd, events, EVENTS_PER_ROUND, timeout_msec);
+	if (n < 0 && errno != EINTR)
+		return error_errno(err, "engine.dispatch", "epoll_wait");
+	for (int i = 0; i < n; i++) {
+		struct watch *watch = events[i].data.ptr;
+		if (watch->fd >= 0) /* an earlier event of this round may have removed it */
+			watch->ready(watch, events[i].events);
+	}
+	finish_round(sandbox);
+	if (sandbox->is_broken)
+		return error_set(
+			err, ECHILD, "engine.launcher", "the launcher ended and could not be replaced");
+	return 0;
+}
+
+int sandbox_fd(const struct sandbox *sandbox)
+{
+	return sandbox->epoll_fd;
+}
+
+const struct policy_set *sandbox_policies(const struct sandbox *sandbox)
+{
+	return sandbox->policies;
+}
+
+/* --- runs --- */
+
+static struct sandbox_run *run_new(struct sandbox *sandbox, sandbox_done_fn done, void *user)
+{
+	struct sandbox_run *run = calloc(1, sizeof(*run));
+	if (run == NULL)
+		return NULL;
+	run->sandbox = sandbox;
+	run->done = done;
+	run->user = user;
+	run->uid_index = run->control_fd = run->pidfd = -1;
+	run->result.exit_code = run->result.syscall_nr = -1;
+	run->poll_nsec = NSEC_NEVER;
+	run->requested_nsec = sys_now_nsec();
+	struct watch idle = {.fd = -1, .sandbox = sandbox, .run = run};
+	run->control_watch = run->pidfd_watch = run->event_watches[0] = run->event_watches[1] = idle;
+	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
+		run->pumps[i] = (struct pump){.from = -1, .to = -1, .from_watch = idle, .to_watch = idle};
+	return run;
+}
+
+int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sandbox_done_fn done, void *user,
+	struct sandbox_run **ret, struct sandbox_error *err)
+{
+	if (sandbox->is_broken)
+		return error_set(
+			err, ECHILD, "engine.launcher", "the launcher ended and could not be replaced");
+	if (sandbox->nruns == BOUND_RUNS)
+		return error_set(err, EAGAIN, "engine.runs", "%d runs are open", BOUND_RUNS);
+	struct sandbox_run *run = run_new(sandbox, done, user);
+	if (run == NULL)
+		return error_set(err, ENOMEM, "engine.runs", "run");
+	int r = request_prepare(run, spec, err);
+	if (r < 0) {
+		(void)run_free(run);
+		return r;
+	}
+	run->next = sandbox->runs;
+	run->link = &sandbox->runs;
+	if (run->next != NULL)
+		run->next->link = &run->next;
+	sandbox->runs = run;
+	sandbox->nruns++;
+	orders_submit(run);
+	engine_wake(sandbox);
+	if (ret != NULL)
+		*ret = run;
+	return 0;
+}
+
+struct one {
+	bool is_done;
+	struct sandbox_result *result;
+	struct sandbox_error error;
+};
+
+static void one_done(struct sandbox_run *run, const struct sandbox_result *result,
+	const struct sandbox_error *error, void *user)
+{
+	struct one *one = user;
+
+	(void)run;
+	one->is_done = true;
+	if (result != NULL)
+		*one->result = *result;
+	else
+		one->error = *error;
+}
+
+int sandbox_run_one(struct sandbox *sandbox, const struct sandbox_spec *spec, struct sandbox_result *result,
+	struct sandbox_error *err)
+{
+	struct one one = {.result = result};
+	int r = sandbox_start(sandbox, spec, one_done, &one, NULL, err);
+
+	while (r == 0 && !one.is_done)
+		r = sandbox_dispatch(sandbox, -1, err);
+	if (r == 0 && one.error.errno_value != 0) {
+		if (err != NULL && err->errno_value == 0)
+			*err = one.error;
+		r = -one.error.errno_value;
+	}
+	return r;
+}
+
+/* --- opening and closing --- */
+
+/* The images that the policies name, each once; and each program must let init's exec through, or a cell would wait
+ * for its own report. */
+static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
+{
+	static const struct seccomp_data exec = {.nr = SYS_execve, .arch = AUDIT_ARCH_X86_64};
+
+	for (size_t i = 0; i < sandbox->policies->npolicies; i++)
+		for (int s = 0; s < SANDBOX_STEP_N; s++) {
+			const struct policy *policy = sandbox->policies->policies[i];
+			const struct policy_step *step = &policy->steps[s];
+			uint32_t known = 0;
+			if (!step->is_present)
+				continue;
+			if (filter_evaluate(&step->filter, &exec) != SECCOMP_RET_ALLOW)
+				return error_set(err, EINVAL, "policy.load",
+					"%s: seccomp/%s.json must allow execve", policy->name, step->profile);
+			while (known < sandbox->images.count &&
+				strcmp(sandbox->images.names[known], step->image) != 0)
+				known++;
+			if (known < sandbox->images.count)
+				continue;
+			if (known == BOUND_IMAGES)
+				return error_set(
+					err, E2BIG, "policy.load", "more than %d images", BOUND_IMAGES);
+			(void)snprintf(sandbox->images.names[sandbox->images.count++], WIRE_IMAGE_NAME, "%s",
+				step->image);
+		}
+	return 0;
+}
+
+static int open_descriptors(struct sandbox *sandbox, struct sandbox_error *err)
+{
+	struct stat st;
+	int pair[2];
+
+	sandbox->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	sandbox->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	sandbox->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (sandbox->epoll_fd < 0 || sandbox->timer_fd < 0 || sandbox->null_fd < 0)
+		return error_errno(err, "engine.open", "descriptors");
+	sandbox->timer_watch.ready = timer_ready;
+	if (watch_add(&sandbox->timer_watch, sandbox->timer_fd, EPOLLIN) < 0)
+		return error_errno(err, "engine.open", "timer");
+	/* Anonymous pipes all live in one superblock: this is how a client's pipe is told from a FIFO on a disk. */
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return error_errno(err, "engine.open", "pipe");
+	int r = fstat(pair[0], &st);
+	(void)fd_close(pair[0]);
+	(void)fd_close(pair[1]);
+	sandbox->pipe_dev = st.st_dev;
+	return r < 0 ? error_errno(err, "engine.open", "pipe") : 0;
+}
+
+static struct sandbox *engine_new(const struct sandbox_options *options)
+{
+	struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
+	cpu_set_t set;
+
+	if (sandbox == NULL)
+		return NULL;
+	sandbox->epoll_fd = sandbox->timer_fd = sandbox->null_fd = sandbox->launcher_sock = -1;
+	sandbox->timer_watch = sandbox->launcher_watch = (struct watch){.fd = -1, .sandbox = sandbox};
+	sandbox->timer_nsec = NSEC_NEVER;
+	sandbox->waiting_end = &sandbox->waiting;
+	sandbox->acquiring_end = &sandbox->acquiring;
+	sandbox->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 0;
+	if (sandbox->cpus == 0)
+		sandbox->cpus =
+			1024; /* more CPUs than cpu_set_t holds: a higher guess means earlier checks */
+	sandbox->uid_first = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
+	sandbox->images_dir = strdup(options->images_dir);
+	return sandbox;
+}
+
+static int engine_open(
+	struct sandbox *sandbox, const struct sandbox_options *options, struct sandbox_error *err)
+{
+	/* The launcher first: it is a copy of this process, and that should be small. */
+	int r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pid, err);
+	if (r == 0)
+		r = open_descriptors(sandbox, err);
+	if (r == 0)
+		r = policy_set_load(options->policies_dir, options->only_policy, &sandbox->policies, err);
+	if (r == 0)
+		r = survey_policies(sandbox, err);
+	if (r == 0)
+		r = cgroup_host_open(options->cgroup_parent, &sandbox->cgroups, err);
+	if (r == 0) {
+		sandbox->uid_first += cgroup_host_slot(sandbox->cgroups) * BOUND_RUNS;
+		r = orders_open(sandbox, err);
+	}
+	return r;
+}
+
+int sandbox_open(const struct sandbox_options *options, struct sandbox **ret, struct sandbox_error *err)
+{
+	struct sandbox *sandbox = engine_new(options);
+	if (sandbox == NULL || sandbox->images_dir == NULL) {
+		free(sandbox);
+		return error_set(err, ENOMEM, "engine.open", "engine");
+	}
+	int r = engine_open(sandbox, options, err);
+	if (r < 0) {
+		(void)sandbox_close(sandbox);
+		return r;
+	}
+	*ret = sandbox;
+	return 0;
+}
+
+/* Cancels all and gives the kernel time. What is left after that dies with the launcher. */
+static void drain(struct sandbox *sandbox)
+{
+	uint64_t end = sys_now_nsec() + CLOSE_SEC * NSEC_PER_SEC;
+	struct sandbox_error err = {0};
+
+	for (struct sandbox_run *run = sandbox->runs; run != NULL; run = run->next)
+		sandbox_cancel(run);
+	while ((sandbox->runs != NULL || sandbox->dying != NULL) && sys_now_nsec() < end)
+		if (sandbox_dispatch(sandbox, 50, &err) < 0)
+			break;
+	(void)error_set(&err, ETIMEDOUT, "engine.close", "the cell did not end in time");
+	while (sandbox->runs != NULL)
+		run_abandon(sandbox->runs, &err);
+	free_reported(sandbox);
+}
+
+struct sandbox *sandbox_close(struct sandbox *sandbox)
+{
+	if (sandbox == NULL)
+		return NULL;
+	drain(sandbox);
+	orders_close(sandbox);
+	/* With the launcher the last cells are gone: their groups get their last chance. */
+	while (sandbox->dying != NULL) {
+		struct dying *dying = sandbox->dying;
+		struct sandbox_error err = {0};
+		sandbox->dying = dying->next;
+		(void)cgroup_destroy(dying->cgroup, &err);
+		free(dying);
+	}
+	sandbox->cgroups = cgroup_host_close(sandbox->cgroups);
+	sandbox->policies = policy_set_free(sandbox->policies);
+	watch_remove(&sandbox->timer_watch);
+	(void)fd_close(sandbox->null_fd);
+	(void)fd_close(sandbox->timer_fd);
+	(void)fd_close(sandbox->epoll_fd);
+	free(sandbox->images_dir);
+	free(sandbox);
+	return NULL;
+}

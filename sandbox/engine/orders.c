@@ -1,0 +1,206 @@
+/* orders.c: the engine's side of the launcher. Orders are answered in their order; a few are outstanding at most, the
+ * other runs wait their turn. */
+#include "sandbox/engine/engine.h"
+
+#include "sandbox/base/fd.h"
+#include "sandbox/cell/launcher.h"
+#include "sandbox/cell/sys.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static void launcher_ready(struct watch *watch, uint32_t events);
+
+/* --- the queues --- */
+
+static void push(struct sandbox_run ***end, struct sandbox_run *run)
+{
+	run->next_in_queue = NULL;
+	**end = run;
+	*end = &run->next_in_queue;
+}
+
+static struct sandbox_run *pop(struct sandbox_run **head, struct sandbox_run ***end)
+{
+	struct sandbox_run *run = *head;
+	if (run == NULL)
+		return NULL;
+	*head = run->next_in_queue;
+	if (*head == NULL)
+		*end = head;
+	return run;
+}
+
+/* --- starting and ending a launcher --- */
+
+static int wait_for_images(int sock, const struct wire_images *images, struct sandbox_error *err)
+{
+	struct wire_reply answer;
+	int r = wire_send(sock, images, sizeof(*images), NULL, 0);
+	if (r < 0)
+		return error_set(err, -r, "launcher.start", "send: %s", strerrordesc_np(-r));
+	ssize_t n = wire_receive(sock, &answer, sizeof(answer), NULL, 0, 0);
+	if (n != sizeof(answer))
+		return error_set(err, EIO, "launcher.start", "no answer");
+	if (answer.error.errno_value != 0 && err != NULL && err->errno_value == 0)
+		*err = answer.error;
+	return -answer.error.errno_value;
+}
+
+static void end_launcher(int sock, pid_t pid)
+{
+	(void)fd_close(sock);
+	if (pid <= 0)
+		return;
+	(void)kill(pid, SIGKILL); /* our own child, not yet waited for: the number is still its own */
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+int orders_open(struct sandbox *sandbox, struct sandbox_error *err)
+{
+	int r = 0;
+
+	if (sandbox->launcher_sock < 0)
+		r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pid, err);
+	if (r == 0)
+		r = wait_for_images(sandbox->launcher_sock, &sandbox->images, err);
+	if (r == 0 && watch_add(&sandbox->launcher_watch, sandbox->launcher_sock, EPOLLIN) < 0)
+		r = error_errno(err, "launcher.start", "watch");
+	sandbox->launcher_watch.ready = launcher_ready;
+	return r;
+}
+
+void orders_close(struct sandbox *sandbox)
+{
+	watch_remove(&sandbox->launcher_watch);
+	end_launcher(sandbox->launcher_sock, sandbox->launcher_pid);
+	sandbox->launcher_sock = -1;
+	sandbox->launcher_pid = 0;
+}
+
+/* The launcher is gone, and by PDEATHSIG its cells: those report themselves. What it was asked for fails; a new one
+ * takes its place. */
+static void replace_launcher(struct sandbox *sandbox)
+{
+	struct sandbox_error lost = {0}, err = {0};
+	struct sandbox_run *run;
+
+	(void)error_set(&lost, ECHILD, "launcher.lost", "the launcher ended unexpectedly");
+	orders_close(sandbox);
+	while ((run = pop(&sandbox->acquiring, &sandbox->acquiring_end)) != NULL) {
+		sandbox->nacquiring--;
+		run_abandon(run, &lost);
+	}
+	if (orders_open(sandbox, &err) < 0) {
+		sandbox->is_broken = true;
+		orders_close(sandbox);
+	}
+}
+
+/* --- one order --- */
+
+static int send_order(struct sandbox_run *run, int cell_sock, struct sandbox_error *err)
+{
+	const struct policy_step *step = run->step;
+	struct wire_order order = {
+		.outer_id = run->sandbox->uid_first + (uint32_t)run->uid_index,
+		.has_proc = step->has_proc,
+		.disk_bytes = run->limits.disk_bytes,
+		.inodes = run->limits.inodes,
+	};
+	int fds[WIRE_ORDER_FDS] = {cell_sock};
+	size_t nfds = 1;
+
+	(void)snprintf(order.image, sizeof(order.image), "%s", step->image);
+	for (; step->writable[order.nwritable] != NULL; order.nwritable++)
+		(void)snprintf(order.writable[order.nwritable], WIRE_WRITABLE_PATH, "%s",
+			step->writable[order.nwritable]);
+	int into = cgroup_into_fd(run->cgroup);
+	if (into >= 0) {
+		order.has_into_cgroup = 1;
+		fds[nfds++] = into;
+	} else {
+		order.njoin = (uint32_t)cgroup_join_fds(run->cgroup, fds + nfds);
+		nfds += order.njoin;
+	}
+	int r = wire_send(run->sandbox->launcher_sock, &order, sizeof(order), fds, nfds);
+	return r < 0 ? error_set(err, -r, "launcher.order", "send: %s", strerrordesc_np(-r)) : 0;
+}
+
+/* User id, cgroup, control socket, order. */
+static int acquire(struct sandbox_run *run, struct sandbox_error *err)
+{
+	struct sandbox *sandbox = run->sandbox;
+	char name[32];
+	int pair[2];
+
+	run->uid_index = engine_uid_take(sandbox);
+	if (run->uid_index < 0)
+		return error_set(err, EAGAIN, "engine.uid", "all %d user ids are in use", BOUND_RUNS);
+	(void)snprintf(name, sizeof(name), "cell-%llu", (unsigned long long)sandbox->cells++);
+	int r = cgroup_create(sandbox->cgroups, name, &run->cgroup, err);
+	if (r == 0)
+		r = cgroup_set(run->cgroup, &run->limits, err);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, "engine.control", "socketpair");
+	run->control_fd = pair[0];
+	_cleanup_close_ int theirs = pair[1];
+	return send_order(run, theirs, err);
+}
+
+void orders_send(struct sandbox *sandbox)
+{
+	struct sandbox_run *run;
+
+	/* Those that were cancelled while they waited cost nothing and wait no longer. */
+	while ((run = sandbox->waiting) != NULL &&
+		(run->state != RUN_WAITING || sandbox->nacquiring < ENGINE_ORDERS_MAX)) {
+		struct sandbox_error err = {0};
+		(void)pop(&sandbox->waiting, &sandbox->waiting_end);
+		if (run->state != RUN_WAITING || acquire(run, &err) < 0) {
+			run_abandon(run, &err);
+			continue;
+		}
+		run->state = RUN_ACQUIRING;
+		push(&sandbox->acquiring_end, run);
+		sandbox->nacquiring++;
+	}
+}
+
+void orders_submit(struct sandbox_run *run)
+{
+	push(&run->sandbox->waiting_end, run);
+}
+
+static void launcher_ready(struct watch *watch, uint32_t events)
+{
+	struct sandbox *sandbox = watch->sandbox;
+	struct wire_reply answer;
+	int pidfd;
+
+	(void)events;
+	ssize_t n = wire_receive(sandbox->launcher_sock, &answer, sizeof(answer), &pidfd, 1, MSG_DONTWAIT);
+	if (n == -EAGAIN)
+		return;
+	struct sandbox_run *run =
+		n == sizeof(answer) ? pop(&sandbox->acquiring, &sandbox->acquiring_end) : NULL;
+	if (run == NULL) {
+		replace_launcher(sandbox);
+		return;
+	}
+	sandbox->nacquiring--;
+	if (answer.error.errno_value == 0 && pidfd >= 0) {
+		run_acquired(run, pidfd);
+	} else {
+		run_abandon(run, &answer.error);
+	}
+	orders_send(sandbox);
+}

@@ -1,0 +1,370 @@
+/* request.c: from a sandbox_spec to a plan. All that can be wrong with a request is found here, before anything is
+ * made; stages start with "request.". */
+#include "sandbox/engine/engine.h"
+
+#include "sandbox/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+struct builder {
+	struct sandbox_run *run;
+	const struct policy *policy;
+	const struct sandbox_spec *spec;
+	struct wire_plan *head;
+	char *strings; /* where the next string goes */
+	size_t room;   /* bytes left for strings */
+	uint64_t input_bytes;
+	const char *names[BOUND_FILES];
+	size_t nnames;
+};
+
+/* --- descriptors --- */
+
+/* statx without asking the file's server again: a client could hand over a file of a FUSE mount that never answers,
+ * and this is the process that must not wait. */
+static int look_at(int fd, struct statx *ret)
+{
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, ret) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool has_mode(int fd, int wanted)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || (flags & O_PATH))
+		return false;
+	int mode = flags & O_ACCMODE;
+	return mode == wanted || mode == O_RDWR;
+}
+
+static bool is_pipe(const struct sandbox *sandbox, const struct statx *st)
+{
+	return S_ISFIFO(st->stx_mode) && makedev(st->stx_dev_major, st->stx_dev_minor) == sandbox->pipe_dev;
+}
+
+static int keep_fd(struct builder *builder, int fd, struct sandbox_error *err)
+{
+	struct sandbox_run *run = builder->run;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return error_errno(err, "engine.request", "duplicate a descriptor");
+	run->fds[run->nfds++] = copy;
+	return 0;
+}
+
+static int keep_file(struct builder *builder, int fd, int mode, const char *what, struct sandbox_error *err)
+{
+	struct statx st;
+	int r = look_at(fd, &st);
+	if (r < 0)
+		return error_set(err, EBADF, "request.descriptor", "%s: not an open descriptor", what);
+	if (!S_ISREG(st.stx_mode) || !has_mode(fd, mode))
+		return error_set(err, EINVAL, "request.descriptor", "%s: must be a regular file open for %s",
+			what, mode == O_RDONLY ? "reading" : "writing");
+	if (mode == O_RDONLY) {
+		if (st.stx_size > BOUND_INPUT_BYTES)
+			return error_set(err, E2BIG, "request.files", "%s: more than %d bytes", what,
+				BOUND_INPUT_BYTES);
+		builder->input_bytes += st.stx_size;
+	}
+	return keep_fd(builder, fd, err);
+}
+
+/* --- strings --- */
+
+static int put_string(struct builder *builder, const char *text, struct sandbox_error *err)
+{
+	size_t size = strlen(text) + 1;
+	if (size > builder->room)
+		return error_set(
+			err, E2BIG, "request.plan", "arguments, names and environment together are too long");
+	memcpy(builder->strings, text, size);
+	builder->strings += size;
+	builder->room -= size;
+	builder->head->strings_bytes += (uint32_t)size;
+	return 0;
+}
+
+static int check_arg_bytes(const struct sandbox_spec *spec, struct sandbox_error *err)
+{
+	size_t bytes = 0;
+
+	if (spec->nargs > BOUND_ARGS)
+		return error_set(err, E2BIG, "request.argv", "more than %d arguments", BOUND_ARGS);
+	for (size_t i = 0; i < spec->nargs; i++)
+		bytes += strlen(spec->args[i]) + 1;
+	if (bytes > BOUND_ARG_BYTES)
+		return error_set(
+			err, E2BIG, "request.argv", "more than %d bytes of arguments", BOUND_ARG_BYTES);
+	return 0;
+}
+
+static int put_argv(struct builder *builder, struct sandbox_error *err)
+{
+	const struct sandbox_spec *spec = builder->spec;
+	const char *argv[BOUND_ARGS + 1];
+	int r = check_arg_bytes(spec, err);
+	if (r < 0)
+		return r;
+	int argc = policy_argv(
+		builder->policy, spec->step, spec->files, spec->nfiles, spec->args, spec->nargs, argv, err);
+	for (int i = 0; i < argc; i++) {
+		r = put_string(builder, argv[i], err);
+		if (r < 0)
+			return r;
+	}
+	if (argc >= 0)
+		builder->head->nargs = (uint32_t)argc;
+	return argc < 0 ? argc : 0;
+}
+
+static int put_env(struct builder *builder, struct sandbox_error *err)
+{
+	char **env = builder->run->step->env;
+
+	for (; env[builder->head->nenv] != NULL; builder->head->nenv++) {
+		int r = put_string(builder, env[builder->head->nenv], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- files --- */
+
+static bool is_taken(const struct builder *builder, const char *name)
+{
+	for (size_t i = 0; i < builder->nnames; i++)
+		if (strcmp(builder->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int check_name(const char *name, struct sandbox_error *err)
+{
+	if (!policy_file_name_ok(name))
+		return error_set(err, EINVAL, "request.files",
+			"file names are relative, of [A-Za-z0-9._+-] and '/', at most %d bytes and %d levels",
+			BOUND_FILE_NAME, BOUND_FILE_DEPTH);
+	return 0;
+}
+
+static int put_file_name(
+	struct builder *builder, const char *name, bool is_executable, struct sandbox_error *err)
+{
+	int r = check_name(name, err);
+	if (r < 0)
+		return r;
+	if (is_taken(builder, name))
+		return error_set(err, EINVAL, "request.files", "two files named %s", name);
+	if (builder->nnames == BOUND_FILES)
+		return error_set(err, E2BIG, "request.files", "more than %d files", BOUND_FILES);
+	builder->names[builder->nnames++] = name;
+	if (is_executable)
+		builder->head->files_executable |= UINT64_C(1) << builder->head->nfiles;
+	builder->head->nfiles++;
+	return put_string(builder, name, err);
+}
+
+static int put_client_files(struct builder *builder, struct sandbox_error *err)
+{
+	const struct sandbox_spec *spec = builder->spec;
+	size_t name_bytes = 0;
+
+	for (size_t i = 0; i < spec->nfiles; i++) {
+		const struct sandbox_file *file = &spec->files[i];
+		int r = put_file_name(builder, file->name, file->is_executable, err);
+		if (r == 0)
+			r = keep_file(builder, file->fd, O_RDONLY, file->name, err);
+		if (r < 0)
+			return r;
+		name_bytes += strlen(file->name) + 1;
+	}
+	if (name_bytes > BOUND_NAME_BYTES)
+		return error_set(
+			err, E2BIG, "request.files", "more than %d bytes of file names", BOUND_NAME_BYTES);
+	return 0;
+}
+
+/* Files of the policy, where the client sent none of that name. */
+static int put_extras(struct builder *builder, struct sandbox_error *err)
+{
+	const struct policy_step *step = builder->run->step;
+
+	for (size_t i = 0; i < step->nextras; i++) {
+		const struct policy_extra *extra = &step->extras[i];
+		if (is_taken(builder, extra->name))
+			continue;
+		_cleanup_close_ int fd = fd_memfd(extra->name, extra->content, strlen(extra->content));
+		if (fd < 0)
+			return error_set(err, -fd, "engine.request", "memory file: %s", strerrordesc_np(-fd));
+		int r = put_file_name(builder, extra->name, false, err);
+		if (r == 0)
+			r = keep_file(builder, fd, O_RDONLY, extra->name, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int put_collects(struct builder *builder, struct sandbox_error *err)
+{
+	const struct sandbox_spec *spec = builder->spec;
+
+	if (spec->ncollects > BOUND_COLLECT)
+		return error_set(err, E2BIG, "request.collect", "more than %d result files", BOUND_COLLECT);
+	for (size_t i = 0; i < spec->ncollects; i++) {
+		const struct sandbox_collect *collect = &spec->collects[i];
+		int r = check_name(collect->name, err);
+		if (r == 0)
+			r = put_string(builder, collect->name, err);
+		if (r == 0)
+			r = keep_file(builder, collect->fd, O_WRONLY, collect->name, err);
+		if (r < 0)
+			return r;
+		builder->head->collect_max[i] = collect->max_bytes;
+		builder->head->ncollects++;
+		builder->run->result.collected[i].status = SANDBOX_COLLECT_MISSING;
+	}
+	builder->run->ncollects = builder->head->ncollects;
+	return 0;
+}
+
+/* --- standard streams --- */
+
+static int put_stdin(struct builder *builder, struct sandbox_error *err)
+{
+	struct statx st;
+	int fd = builder->spec->stdin_fd;
+
+	if (fd < 0)
+		return 0;
+	if (look_at(fd, &st) < 0)
+		return error_set(err, EBADF, "request.descriptor", "standard input: not an open descriptor");
+	builder->head->has_stdin = 1;
+	if (S_ISREG(st.stx_mode)) {
+		builder->head->stdin_is_file = 1;
+		return keep_file(builder, fd, O_RDONLY, "standard input", err);
+	}
+	if (!is_pipe(builder->run->sandbox, &st) || !has_mode(fd, O_RDONLY))
+		return error_set(err, EINVAL, "request.descriptor",
+			"standard input: must be a regular file or a pipe, open for reading");
+	return keep_fd(builder, fd, err);
+}
+
+static int check_output(struct builder *builder, int fd, const char *what, struct sandbox_error *err)
+{
+	struct statx st;
+
+	if (fd < 0)
+		return 0;
+	if (look_at(fd, &st) < 0)
+		return error_set(err, EBADF, "request.descriptor", "%s: not an open descriptor", what);
+	if (!is_pipe(builder->run->sandbox, &st) || !has_mode(fd, O_WRONLY))
+		return error_set(
+			err, EINVAL, "request.descriptor", "%s: must be a pipe open for writing", what);
+	return 0;
+}
+
+/* One pipe for both streams when the client gave one descriptor for both: their order is then kept exactly. */
+static int put_outputs(struct builder *builder, struct sandbox_error *err)
+{
+	const struct sandbox_spec *spec = builder->spec;
+	struct sandbox_run *run = builder->run;
+	_cleanup_close_ int out = -1, error = -1;
+
+	int r = check_output(builder, spec->stdout_fd, "standard output", err);
+	if (r == 0)
+		r = check_output(builder, spec->stderr_fd, "standard error", err);
+	if (r == 0)
+		r = pump_open(&run->pumps[0], run, spec->stdout_fd, &out, err);
+	if (r == 0)
+		r = keep_fd(builder, out, err);
+	if (r < 0)
+		return r;
+	if (spec->stdout_fd >= 0 && spec->stdout_fd == spec->stderr_fd)
+		return keep_fd(builder, out, err);
+	r = pump_open(&run->pumps[1], run, spec->stderr_fd, &error, err);
+	return r == 0 ? keep_fd(builder, error, err) : r;
+}
+
+/* --- the whole --- */
+
+static int check_sizes(struct builder *builder, struct sandbox_error *err)
+{
+	uint64_t limit = builder->run->limits.disk_bytes;
+	if (builder->input_bytes > limit)
+		return error_set(err, E2BIG, "request.files",
+			"the input files need %llu bytes, the disk limit is %llu",
+			(unsigned long long)builder->input_bytes, (unsigned long long)limit);
+	return 0;
+}
+
+static int build(struct builder *builder, struct sandbox_error *err)
+{
+	int r = put_argv(builder, err);
+	if (r == 0)
+		r = put_env(builder, err);
+	if (r == 0)
+		r = put_stdin(builder, err);
+	if (r == 0)
+		r = put_outputs(builder, err);
+	if (r == 0)
+		r = put_client_files(builder, err);
+	if (r == 0)
+		r = put_extras(builder, err);
+	if (r == 0)
+		r = put_collects(builder, err);
+	return r == 0 ? check_sizes(builder, err) : r;
+}
+
+/* Head and filter; strings follow. */
+static int start_plan(struct builder *builder, struct sandbox_error *err)
+{
+	struct sandbox_run *run = builder->run;
+	const struct filter_program *filter = &run->step->filter;
+	size_t fixed = sizeof(struct wire_plan) + filter->len * sizeof(struct sock_filter);
+
+	_Static_assert(
+		sizeof(struct wire_plan) + BOUND_FILTER_LEN * sizeof(struct sock_filter) < BOUND_PLAN_BYTES,
+		"the fixed part of a plan fits");
+	run->plan = calloc(1, BOUND_PLAN_BYTES);
+	if (run->plan == NULL)
+		return error_set(err, ENOMEM, "engine.request", "plan");
+	builder->head = run->plan;
+	builder->head->limits = run->limits;
+	builder->head->filter_len = filter->len;
+	memcpy((char *)run->plan + sizeof(struct wire_plan), filter->insns,
+		filter->len * sizeof(struct sock_filter));
+	builder->strings = (char *)run->plan + fixed;
+	builder->room = BOUND_PLAN_BYTES - fixed;
+	return 0;
+}
+
+int request_prepare(struct sandbox_run *run, const struct sandbox_spec *spec, struct sandbox_error *err)
+{
+	struct builder builder = {.run = run, .spec = spec};
+
+	builder.policy = spec->policy ? policy_find(run->sandbox->policies, spec->policy) : NULL;
+	if (builder.policy == NULL)
+		return error_set(err, ENOENT, "request.policy", "there is no policy of that name");
+	if ((unsigned)spec->step >= SANDBOX_STEP_N || !builder.policy->steps[spec->step].is_present)
+		return error_set(
+			err, EINVAL, "request.step", "policy %s has no such step", builder.policy->name);
+	run->step = &builder.policy->steps[spec->step];
+	run->limits = spec->limits;
+	int r = policy_limits(run->step, &run->limits, err);
+	if (r == 0)
+		r = start_plan(&builder, err);
+	if (r == 0)
+		r = build(&builder, err);
+	if (r == 0)
+		run->plan_size = (size_t)(builder.strings - (char *)run->plan);
+	return r;
+}

@@ -1,0 +1,483 @@
+/* run.c: one run's way through its states (engine.h). */
+#include "sandbox/engine/engine.h"
+
+#include "sandbox/base/fd.h"
+#include "sandbox/cell/sys.h"
+#include "sandbox/policy/filter.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum {
+	POLL_FIRST_NSEC = 1000 * 1000,	   /* after an OOM event whose kill is not counted yet */
+	POLL_LONG_NSEC = 20 * 1000 * 1000, /* where the kernel has no event for refused forks */
+	CPU_CHECK_MIN_NSEC = 500 * 1000,
+};
+
+/* --- the end ------------------------------------------------------------------------------------------------- */
+
+static void kill_cell(struct sandbox_run *run)
+{
+	if (run->pidfd < 0)
+		return; /* not born yet; run_acquired() sees the state */
+	/* Init's death is the death of all in its PID namespace; the kernel sees to it. cgroup.kill, where there is
+	 * one, does not depend on init's being scheduled. */
+	(void)cgroup_kill(run->cgroup);
+	(void)pidfd_send_signal(run->pidfd, SIGKILL, NULL, 0); /* ESRCH: gone already */
+}
+
+static void enter_killed(struct sandbox_run *run)
+{
+	if (run->state >= RUN_KILLED)
+		return;
+	run->state = RUN_KILLED;
+	run->deadline_nsec = sys_now_nsec() + ENGINE_KILL_SEC * NSEC_PER_SEC;
+	kill_cell(run);
+}
+
+void run_fail(struct sandbox_run *run, const struct sandbox_error *err)
+{
+	if (run->error.errno_value == 0)
+		run->error = *err;
+	enter_killed(run);
+}
+
+void run_kill(struct sandbox_run *run, enum sandbox_cause reason)
+{
+	if (run->state >= RUN_ENDING)
+		return; /* what ended it is decided */
+	run->facts.is_killed = true;
+	run->facts.kill_reason = reason;
+	enter_killed(run);
+}
+
+static void close_pumps(struct sandbox_run *run)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
+		pump_close(&run->pumps[i]);
+}
+
+void run_abandon(struct sandbox_run *run, const struct sandbox_error *err)
+{
+	if (err->errno_value != 0 && run->error.errno_value == 0)
+		run->error = *err;
+	close_pumps(run);
+	run->state = RUN_GONE;
+	run_settle(run);
+}
+
+void sandbox_cancel(struct sandbox_run *run)
+{
+	bool was_waiting = run->state == RUN_WAITING;
+
+	run_kill(run, SANDBOX_CANCELLED);
+	enter_killed(run); /* also while result files are copied: nobody wants them */
+	close_pumps(run);  /* whoever cancels does not read on */
+	if (was_waiting)
+		run->state = RUN_GONE; /* there is no cell */
+	engine_wake(run->sandbox);     /* not from here: DONE is called by sandbox_dispatch alone */
+}
+
+/* Reads the cgroup while it says what the target did: before result files are copied, or once the cell is gone. */
+static void read_evidence(struct sandbox_run *run)
+{
+	struct cgroup_usage usage = {0};
+	struct cgroup_evidence evidence = {0};
+	struct sandbox_error err = {0};
+
+	if (run->has_evidence || run->cgroup == NULL)
+		return;
+	if (cgroup_usage(run->cgroup, &usage, &err) < 0 ||
+		cgroup_evidence(run->cgroup, &evidence, &err) < 0) {
+		run_fail(run, &err);
+		return;
+	}
+	run->has_evidence = true;
+	struct sandbox_result *result = &run->result;
+	result->cpu_usec = usage.cpu_usec > run->init_cpu_usec ? usage.cpu_usec - run->init_cpu_usec : 0;
+	result->cpu_user_usec = usage.user_usec;
+	/* Init's own work is nearly all inside the kernel. */
+	result->cpu_system_usec =
+		usage.system_usec > run->init_cpu_usec ? usage.system_usec - run->init_cpu_usec : 0;
+	result->memory_peak_bytes = evidence.memory_peak_bytes;
+	result->processes_peak = evidence.processes_peak > 0 ? evidence.processes_peak - 1 : 0;
+	result->oom_kills = evidence.oom_kills;
+	result->forks_refused = evidence.forks_refused;
+	run->facts.cpu_usec = result->cpu_usec;
+	run->facts.oom_kills = evidence.oom_kills;
+	run->facts.forks_refused = evidence.forks_refused;
+}
+
+static uint64_t between(uint64_t from, uint64_t to)
+{
+	return from != 0 && to > from ? to - from : 0;
+}
+
+static void fill_times(struct sandbox_run *run)
+{
+	struct sandbox_result *result = &run->result;
+	/* A target that was killed with its cell ended when the cell did. */
+	uint64_t ended = run->ended_nsec != 0 ? run->ended_nsec : run->gone_nsec;
+
+	result->wall_usec = between(run->started_nsec, ended) / 1000;
+	run->facts.wall_usec = result->wall_usec;
+	result->phases = (struct sandbox_phases){
+		.acquire_nsec = between(run->requested_nsec, run->ready_nsec),
+		.files_in_nsec = between(run->ready_nsec, run->files_nsec),
+		.exec_nsec = between(run->files_nsec, run->started_nsec),
+		.run_nsec = between(run->started_nsec, ended),
+		.collect_nsec = between(run->ended_nsec, run->collected_nsec),
+		.teardown_nsec = between(run->collected_nsec ? run->collected_nsec : ended, run->gone_nsec),
+	};
+}
+
+/* Verdict and goodbye. The client's pipes are closed before the client is told. */
+static void report(struct sandbox_run *run)
+{
+	struct sandbox *sandbox = run->sandbox;
+
+	if (run->error.errno_value == 0 && !verdict_decide(&run->facts, &run->limits, &run->result))
+		(void)error_set(&run->error, ECHILD, "cell.init", "the cell's init ended unexpectedly");
+	*run->link = run->next;
+	if (run->next != NULL)
+		run->next->link = run->link;
+	sandbox->nruns--;
+	if (run->cgroup != NULL || run->uid_index >= 0)
+		engine_cgroup_bury(sandbox, run->cgroup, run->uid_index);
+	run->cgroup = NULL;
+	run->uid_index = -1;
+	bool is_error = run->error.errno_value != 0;
+	if (run->result.cause != SANDBOX_EXITED) /* found out while they were being copied */
+		for (size_t i = 0; i < BOUND_COLLECT; i++)
+			run->result.collected[i] =
+				(struct sandbox_collected){.status = SANDBOX_COLLECT_MISSING};
+	run->done(run, is_error ? NULL : &run->result, is_error ? &run->error : NULL, run->user);
+	run->next = sandbox->reported;
+	sandbox->reported = run;
+}
+
+void run_settle(struct sandbox_run *run)
+{
+	if (run->state == RUN_GONE && run->pumps[0].from < 0 && run->pumps[1].from < 0 && run->link != NULL) {
+		report(run);
+		run->link = NULL; /* reported once */
+	}
+}
+
+/* --- from ready to ended --------------------------------------------------------------------------------------- */
+
+static void send_plan(struct sandbox_run *run)
+{
+	struct sandbox_error err = {0};
+
+	/* The pipes become the cell's own, so that /dev/stdout can be opened. */
+	size_t first = ((const struct wire_plan *)run->plan)->has_stdin ? 1 : 0;
+	uint32_t id = run->sandbox->uid_first + (uint32_t)run->uid_index;
+	int r = fchown(run->fds[first], id, id) < 0 || fchown(run->fds[first + 1], id, id) < 0 ? -errno : 0;
+	if (r == 0)
+		r = wire_send(run->control_fd, run->plan, run->plan_size, run->fds, run->nfds);
+	if (r < 0) {
+		(void)error_set(&err, -r, "engine.plan", "send: %s", strerrordesc_np(-r));
+		run_fail(run, &err);
+		return;
+	}
+	mem_freep(&run->plan);
+	for (size_t i = 0; i < run->nfds; i++)
+		run->fds[i] = fd_close(run->fds[i]);
+	run->nfds = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
+		if (run->pumps[i].from >= 0 && pump_start(&run->pumps[i]) < 0) {
+			(void)error_errno(&err, "engine.output", "watch");
+			run_fail(run, &err);
+			return;
+		}
+}
+
+static void on_started(struct sandbox_run *run, const struct wire_event *event)
+{
+	run->state = RUN_RUNNING;
+	run->files_nsec = event->files_nsec;
+	run->started_nsec = event->at_nsec;
+	run->init_cpu_usec = event->init_cpu_nsec / 1000;
+	run->deadline_nsec = event->at_nsec + run->limits.wall_usec * 1000;
+	run->cpu_check_nsec = event->at_nsec; /* computes the first real one */
+	run->poll_nsec = run->must_poll ? event->at_nsec + POLL_LONG_NSEC : NSEC_NEVER;
+}
+
+static void on_forbidden(struct sandbox_run *run, const struct wire_event *event)
+{
+	struct sandbox_result *result = &run->result;
+
+	if (run->facts.is_forbidden || run->state >= RUN_ENDING)
+		return;
+	run->facts.is_forbidden = true;
+	result->syscall_nr = event->syscall_nr;
+	result->syscall_arch = event->syscall_arch;
+	filter_syscall_name(
+		event->syscall_arch, event->syscall_nr, result->syscall_name, sizeof(result->syscall_name));
+	run_kill(run, SANDBOX_FORBIDDEN_SYSCALL);
+}
+
+/* All but init is dead. Result files are wanted only from a target that exited within its limits. */
+static void on_ended(struct sandbox_run *run, const struct wire_event *event)
+{
+	run->ended_nsec = event->at_nsec;
+	run->facts.has_ended = true;
+	run->facts.status = event->status;
+	run->init_cpu_usec = event->init_cpu_nsec / 1000;
+	run->result.switches_voluntary = event->switches_voluntary;
+	run->result.switches_involuntary = event->switches_involuntary;
+	read_evidence(run);
+	if (run->state == RUN_KILLED)
+		return; /* the limit came first, or the evidence could not be read */
+	fill_times(run);
+	bool is_known = verdict_decide(&run->facts, &run->limits, &run->result);
+	if (!is_known || run->result.cause != SANDBOX_EXITED || run->ncollects == 0) {
+		run->state = RUN_ENDING;
+		enter_killed(run);
+		return;
+	}
+	run->state = RUN_ENDING;
+	run->deadline_nsec = sys_now_nsec() + ENGINE_COLLECT_SEC * NSEC_PER_SEC;
+	if (wire_send(run->control_fd, "", 1, NULL, 0) < 0)
+		enter_killed(run); /* the cell is gone; its pidfd will say so */
+}
+
+static void on_collected(struct sandbox_run *run, const struct wire_event *event)
+{
+	run->collected_nsec = event->at_nsec;
+	memcpy(run->result.collected, event->collected, sizeof(run->result.collected));
+	enter_killed(run);
+}
+
+static void on_event(struct sandbox_run *run, const struct wire_event *event)
+{
+	switch (event->type) {
+	case WIRE_READY:
+		if (run->state == RUN_BUILDING) {
+			run->ready_nsec = event->at_nsec;
+			send_plan(run);
+		}
+		break;
+	case WIRE_STARTED:
+		if (run->state == RUN_BUILDING)
+			on_started(run, event);
+		break;
+	case WIRE_FORBIDDEN:
+		on_forbidden(run, event);
+		break;
+	case WIRE_ENDED:
+		on_ended(run, event);
+		break;
+	case WIRE_COLLECTED:
+		on_collected(run, event);
+		break;
+	default: /* WIRE_FAILED. After a kill the cell's complaints are the kill's echo. */
+		if (run->state < RUN_KILLED)
+			run_fail(run, &event->error);
+	}
+}
+
+/* Reads what the cell has said. False: nothing more will come. */
+static bool drain_control(struct sandbox_run *run)
+{
+	struct wire_event event;
+
+	for (;;) {
+		ssize_t n = wire_receive(run->control_fd, &event, sizeof(event), NULL, 0, MSG_DONTWAIT);
+		if (n == -EAGAIN)
+			return true;
+		if (n != sizeof(event))
+			return false;
+		on_event(run, &event);
+	}
+}
+
+static void control_ready(struct watch *watch, uint32_t events)
+{
+	struct sandbox_run *run = watch->run;
+
+	(void)events;
+	if (!drain_control(run))
+		watch_remove(watch); /* the cell ended; its pidfd tells the rest */
+}
+
+/* The cell's init is a zombie: the kernel has ended every other process of its namespace before. */
+static void pidfd_ready(struct watch *watch, uint32_t events)
+{
+	struct sandbox_run *run = watch->run;
+
+	(void)events;
+	(void)drain_control(run);
+	watch_remove(&run->control_watch);
+	watch_remove(&run->pidfd_watch);
+	for (size_t i = 0; i < ARRAY_SIZE(run->event_watches); i++)
+		watch_remove(&run->event_watches[i]);
+	run->gone_nsec = sys_now_nsec();
+	run->state = RUN_GONE;
+	read_evidence(run);
+	fill_times(run);
+	/* A write end that was never sent would keep its pump waiting for ever. */
+	for (size_t i = 0; i < run->nfds; i++)
+		run->fds[i] = fd_close(run->fds[i]);
+	run->nfds = 0;
+	if (run->started_nsec == 0 || run->error.errno_value != 0)
+		close_pumps(run);
+	run_settle(run);
+}
+
+/* --- limits ------------------------------------------------------------------------------------------------- */
+
+/* Memory and process limits show in the cgroup's counters. An OOM event comes before its kill is counted, hence the
+ * second look. */
+static void check_counters(struct sandbox_run *run, uint64_t again_nsec)
+{
+	struct cgroup_evidence evidence;
+	struct sandbox_error err = {0};
+
+	if (run->state >= RUN_ENDING)
+		return;
+	if (cgroup_evidence(run->cgroup, &evidence, &err) < 0)
+		run_fail(run, &err);
+	else if (evidence.oom_kills > 0)
+		run_kill(run, SANDBOX_MEMORY_LIMIT);
+	else if (evidence.forks_refused > 0)
+		run_kill(run, SANDBOX_PROCESS_LIMIT);
+	else
+		run->poll_nsec = again_nsec;
+}
+
+static void counters_ready(struct watch *watch, uint32_t events)
+{
+	struct sandbox_run *run = watch->run;
+
+	(void)events;
+	cgroup_event_clear(run->cgroup, watch->fd);
+	check_counters(run, sys_now_nsec() + POLL_FIRST_NSEC);
+}
+
+/* At the earliest moment at which all CPUs together can have used up what is left, look again. */
+static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
+{
+	struct cgroup_usage usage;
+	struct sandbox_error err = {0};
+
+	if (cgroup_usage(run->cgroup, &usage, &err) < 0) {
+		run_fail(run, &err);
+		return;
+	}
+	uint64_t used = usage.cpu_usec > run->init_cpu_usec ? usage.cpu_usec - run->init_cpu_usec : 0;
+	if (used > run->limits.cpu_usec) {
+		run_kill(run, SANDBOX_CPU_LIMIT);
+		return;
+	}
+	uint64_t wait = (run->limits.cpu_usec - used) * 1000 / run->sandbox->cpus;
+	run->cpu_check_nsec = now_nsec + (wait > CPU_CHECK_MIN_NSEC ? wait : CPU_CHECK_MIN_NSEC);
+}
+
+/* Not before the cell is there (the launcher answers every order), not after it is gone. */
+static bool has_deadline(const struct sandbox_run *run)
+{
+	return run->pidfd >= 0 && run->state != RUN_GONE;
+}
+
+uint64_t run_next_deadline(const struct sandbox_run *run)
+{
+	uint64_t next = run->deadline_nsec;
+
+	if (!has_deadline(run))
+		return NSEC_NEVER;
+	if (run->state == RUN_RUNNING && run->cpu_check_nsec < next)
+		next = run->cpu_check_nsec;
+	if (run->state < RUN_ENDING && run->poll_nsec < next)
+		next = run->poll_nsec;
+	return next;
+}
+
+static void on_deadline(struct sandbox_run *run)
+{
+	struct sandbox_error err = {0};
+
+	if (run->state == RUN_RUNNING) {
+		run_kill(run, SANDBOX_WALL_LIMIT);
+	} else if (run->state == RUN_ENDING) {
+		enter_killed(run); /* the files stay "missing" */
+	} else if (run->state == RUN_KILLED) {
+		/* Something in the cell cannot die (an uninterruptible sleep). It is reported, and its cgroup and user
+		 * id stay out of use until it is gone. */
+		(void)error_set(
+			&err, ETIMEDOUT, "cell.teardown", "not gone %d s after SIGKILL", ENGINE_KILL_SEC);
+		run_abandon(run, &err);
+	} else {
+		(void)error_set(&err, ETIMEDOUT, "cell.setup", "not started within %d s", ENGINE_SETUP_SEC);
+		run_fail(run, &err);
+	}
+}
+
+void run_on_time(struct sandbox_run *run, uint64_t now_nsec)
+{
+	if (run->state == RUN_RUNNING && run->cpu_check_nsec <= now_nsec)
+		check_cpu(run, now_nsec);
+	if (has_deadline(run) && run->state < RUN_ENDING && run->poll_nsec <= now_nsec)
+		check_counters(run, run->must_poll ? now_nsec + POLL_LONG_NSEC : NSEC_NEVER);
+	if (has_deadline(run) && run->deadline_nsec <= now_nsec)
+		on_deadline(run);
+}
+
+/* --- birth and burial ------------------------------------------------------------------------------------------ */
+
+/* The launcher has cloned the cell. */
+void run_acquired(struct sandbox_run *run, int pidfd)
+{
+	struct cgroup_event events[ARRAY_SIZE(run->event_watches)];
+	struct sandbox_error err = {0};
+
+	run->pidfd = pidfd;
+	run->pidfd_watch.ready = pidfd_ready;
+	run->control_watch.ready = control_ready;
+	int r = watch_add(&run->pidfd_watch, pidfd, EPOLLIN);
+	if (r == 0)
+		r = watch_add(&run->control_watch, run->control_fd, EPOLLIN);
+	size_t nevents = cgroup_events(run->cgroup, events, &run->must_poll);
+	for (size_t i = 0; r == 0 && i < nevents; i++) {
+		run->event_watches[i].ready = counters_ready;
+		r = watch_add(&run->event_watches[i], events[i].fd, events[i].events);
+	}
+	if (run->state == RUN_KILLED) { /* cancelled meanwhile */
+		kill_cell(run);
+		return;
+	}
+	run->state = RUN_BUILDING;
+	run->deadline_nsec = sys_now_nsec() + ENGINE_SETUP_SEC * NSEC_PER_SEC;
+	if (r < 0) {
+		(void)error_set(&err, -r, "engine.watch", "%s", strerrordesc_np(-r));
+		run_fail(run, &err);
+	}
+}
+
+struct sandbox_run *run_free(struct sandbox_run *run)
+{
+	if (run == NULL)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
+		pump_close(&run->pumps[i]);
+	watch_remove(&run->control_watch);
+	watch_remove(&run->pidfd_watch);
+	for (size_t i = 0; i < ARRAY_SIZE(run->event_watches); i++)
+		watch_remove(&run->event_watches[i]);
+	for (size_t i = 0; i < run->nfds; i++)
+		(void)fd_close(run->fds[i]);
+	(void)fd_close(run->control_fd);
+	(void)fd_close(run->pidfd);
+	assert(run->cgroup == NULL && run->uid_index < 0);
+	free(run->plan);
+	free(run);
+	return NULL;
+}
