@@ -40,6 +40,13 @@ struct policy_step {
 	struct filter_program filter; /* compiled from it */
 };
 
+/* A language's proof that it works: a program, its standard input and what it must print. All owned. */
+struct policy_selftest {
+	char *source;
+	char *input;
+	char *output;
+};
+
 enum policy_kind { POLICY_LANGUAGE, POLICY_COMMAND };
 
 struct policy {
@@ -50,6 +57,7 @@ struct policy {
 	char **aliases;	 /* NULL-terminated; compared without regard to case */
 	char *file_name; /* languages: the name given to a single source file: "main.cpp" */
 	struct policy_step steps[SANDBOX_STEP_N];
+	struct policy_selftest selftest; /* languages */
 };
 
 struct policy_set {
