@@ -1,0 +1,86 @@
+/* http.h: HTTP as the API sees it: a request, a reply, and a server that turns one into the other.
+ *
+ * libmicrohttpd (epoll, a small pool of threads) is known to http.c and http_exchange.c only. What bounds a client: the
+ * number of connections, the memory of one connection's headers, the size of one body, the bytes of all bodies
+ * together, and the time within which a request must be complete (http_deadline.h). */
+#pragma once
+
+#include "sandbox/base/error.h"
+#include "service/api_error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct MHD_Connection;
+
+enum {
+	HTTP_THREADS = 4,
+	HTTP_CONNECTIONS = 256,
+	HTTP_HEADER_BYTES = 32 * 1024, /* request line and headers of one request, and its read buffer */
+	HTTP_BODIES_BYTES = 128 * 1024 * 1024, /* bodies of all unfinished requests together */
+	HTTP_REPLY_HEADERS = 4,
+};
+
+struct http_request {
+	const char *method;
+	const char *path;	  /* decoded, without the query */
+	const char *host;	  /* NULL: none */
+	const char *content_type; /* NULL: none */
+	const char *body;
+	size_t body_size;
+	struct MHD_Connection *connection;
+};
+
+/* The decoded value of a query parameter; NULL when it is not there. Borrowed. */
+const char *http_query(const struct http_request *request, const char *name);
+
+struct http_reply {
+	unsigned status;
+	const char *content_type; /* static */
+	char *body;		  /* owned, from malloc; unused when fd is set */
+	size_t body_size;
+	int fd; /* owned; -1: none */
+	uint64_t fd_size;
+	size_t nheaders;
+	struct {
+		const char *name; /* static */
+		char value[192];
+	} headers[HTTP_REPLY_HEADERS];
+};
+
+void http_reply_init(struct http_reply *reply);
+void http_reply_free(struct http_reply *reply);
+/* One more header; the value is cut at the size above. */
+void http_reply_header(struct http_reply *reply, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* JSON, one line; takes the reference. NULL (no memory) makes it a bare 500. */
+void http_reply_json(struct http_reply *reply, unsigned status, json_t *json);
+void http_reply_error(struct http_reply *reply, const struct api_error *error);
+/* A copy of TEXT. */
+void http_reply_text(struct http_reply *reply, const char *content_type, const char *text);
+
+/* Both may be called from several threads at once. */
+struct http_handler {
+	/* The headers are there, the body is not: true with REPLY filled refuses the request. */
+	bool (*refuse)(const struct http_request *request, struct http_reply *reply, void *user);
+	/* The whole request is there. */
+	void (*answer)(const struct http_request *request, struct http_reply *reply, void *user);
+	void *user;
+};
+
+struct http_options {
+	const char *address; /* in numbers */
+	uint16_t port;	     /* 0: any */
+	unsigned timeout_sec;
+	size_t body_max;
+	struct http_handler handler;
+};
+
+struct http_server;
+
+/* Listens and serves from now on, in threads of its own. */
+int http_server_open(const struct http_options *options, struct http_server **ret, struct sandbox_error *err);
+uint16_t http_server_port(const struct http_server *server);
+/* Ends every connection; no handler runs any more when it returns. Accepts NULL; returns NULL. */
+struct http_server *http_server_close(struct http_server *server);
