@@ -1,5 +1,7 @@
 #include "tests/lib/test.h"
 
+#include <string.h>
+
 /* The runner names a file in TEST_SKIP_FILE; by hand the note goes to standard error. */
 void test_skip(const char *test, const char *reason)
 {
@@ -9,6 +11,13 @@ void test_skip(const char *test, const char *reason)
 	(void)fprintf(out ? out : stderr, "%s: %s\n", test, reason);
 	if (out != NULL)
 		(void)fclose(out);
+}
+
+bool test_is_wanted(const char *test)
+{
+	const char *only = getenv("TEST_CASE");
+
+	return only == NULL || strcmp(only, test) == 0;
 }
 
 int test_main(Suite *suite)

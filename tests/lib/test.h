@@ -7,6 +7,7 @@
 #pragma once
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,12 @@
 	} while (0)
 
 void test_skip(const char *test, const char *reason);
+
+/* Does TEST_CASE, where `make test T=program:function` names one test function, leave room for TEST? */
+bool test_is_wanted(const char *test);
+/* All of libcheck's tcase_add_… macros come down to this function. */
+#define _tcase_add_test(tc, test, ...)                                                                       \
+	(test_is_wanted((test)->name) ? _tcase_add_test(tc, test, __VA_ARGS__) : (void)0)
 
 /* Runs SUITE with TAP on standard output; the program's exit status. */
 int test_main(Suite *suite);
