@@ -1,14 +1,27 @@
 # Cofferdam. `make help` lists the targets; docs/hacking.md explains the build modes.
 #
-# Everything built goes below build/$(MODE); downloads and root images are shared by all modes (build/cache, build/images).
+# Everything built goes below build/$(MODE); downloads, root images and the programs for inside of cells are shared by
+# all modes (build/cache, build/images, build/probes). What Debian packages are missing is installed first, once, by
+# rootfs/deps.sh; DEPS=skip leaves the system alone.
 
 MODE ?= release
+$(if $(filter $(MODE),release debug asan),,$(error MODE is release, debug or asan, not '$(MODE)'))
 CC ?= cc
 BUILD := build/$(MODE)
+PREFIX ?= /usr/local
+.DEFAULT_GOAL := all
 
 # Where the binaries look when they are not told otherwise (flags and environment win).
-POLICIES_DIR ?= $(CURDIR)/policies
-IMAGES_DIR ?= $(CURDIR)/build/images
+DEFAULT_POLICIES_DIR ?= $(CURDIR)/policies
+DEFAULT_IMAGES_DIR ?= $(CURDIR)/build/images
+
+# Where this Makefile builds the root images and what `make run` and the tests use; from the environment if set there.
+IMAGES_DIR ?= $(DEFAULT_IMAGES_DIR)
+CACHE_DIR ?= $(CURDIR)/build/cache
+STATE_DIR ?= $(CURDIR)/build/state
+PROBES_DIR := $(CURDIR)/build/probes
+BIN_DIR := $(CURDIR)/$(BUILD)/bin
+export IMAGES_DIR PROBES_DIR BIN_DIR
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-missing-field-initializers -Werror
@@ -20,51 +33,196 @@ LDFLAGS_debug :=
 LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -g $(WARNINGS) -fstack-protector-strong -fPIE -I. $(CFLAGS_$(MODE)) $(CFLAGS)
 LDFLAGS_ALL = -pie $(LDFLAGS_$(MODE)) $(LDFLAGS)
-DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(POLICIES_DIR)"' -DDEFAULT_IMAGES_DIR='"$(IMAGES_DIR)"'
+DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(DEFAULT_POLICIES_DIR)"' -DDEFAULT_IMAGES_DIR='"$(DEFAULT_IMAGES_DIR)"'
 
 SANDBOX_LIBS := -lseccomp -lcap -ljansson
 SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
-CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null)
+# Asked when a test is linked, not before: on a fresh machine pkg-config arrives during the same `make test`.
+CHECK_LIBS = $(shell pkg-config --libs check)
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
+SUITES ?= unit sandbox attacks service
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
-TEST_SRC := $(wildcard tests/unit/test_*.c tests/sandbox/test_*.c tests/attacks/test_*.c tests/service/test_*.c)
+TEST_SRC := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.c))
+TEST_SCRIPTS := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.sh))
 PROBE_SRC := $(wildcard tests/probes/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 PROBES := $(patsubst tests/probes/%.c,build/probes/%,$(PROBE_SRC))
 
+# What runs in parallel is decided here unless the caller did; `clean` must not race with what follows it.
+ifeq ($(filter clean distclean,$(MAKECMDGOALS))$(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-print-directory
+# V=1 shows the commands.
+$(V).SILENT:
+
+## all: build both programs, bin/cofferdam and bin/cofferdam-service (the default)
 .PHONY: all
 all: $(BUILD)/bin/cofferdam $(BUILD)/bin/cofferdam-service
 
+## run: install what is missing, build programs and root images, start the service (PORT=, STATE_DIR= …)
+.PHONY: run
+run: all images
+	exec $(AS_ROOT) env STATE_DIR=$(STATE_DIR) $(BUILD)/bin/cofferdam serve
+
+## images: build the root images that are missing or out of date (IMAGES_DIR=)
+.PHONY: images
+images: | deps
+	$(AS_ROOT) rootfs/build --images-dir $(IMAGES_DIR) --cache-dir $(CACHE_DIR)
+
+# Images and cells are root's; whoever else calls us is asked by sudo.
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -E)
+
+# --- the programs ----------------------------------------------------------------------------------------------------
+
 $(BUILD)/libsandbox.a: $(call obj,$(SANDBOX_SRC))
-	@rm -f $@ && ar rcs $@ $^
 $(BUILD)/libservice.a: $(call obj,$(SERVICE_SRC))
-	@rm -f $@ && ar rcs $@ $^
+$(BUILD)/%.a:
+	rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/bin/cofferdam: $(call obj,$(CLI_SRC)) $(BUILD)/libsandbox.a
-	@mkdir -p $(@D)
+	echo "link    $@"
+	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS)
 $(BUILD)/bin/cofferdam-service: $(call obj,service/main.c) $(BUILD)/libservice.a $(BUILD)/libsandbox.a
-	@mkdir -p $(@D)
+	echo "link    $@"
+	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS)
 
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps
+	echo "compile $<"
+	mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(DEFAULTS) -MMD -MP -c -o $@ $<
+
+# Changes when the compiler or its flags do, and every object with it.
+$(BUILD)/flags: export FLAGS = $(CC) $(CFLAGS_ALL) $(DEFAULTS)
+$(BUILD)/flags: always
+	mkdir -p $(@D)
+	[ "$$FLAGS" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$FLAGS" >$@
+.PHONY: always
+always:
+
+-include $(shell find $(BUILD)/obj build/probes -name '*.d' 2>/dev/null)
+.SECONDARY:
+
+# --- the tests -------------------------------------------------------------------------------------------------------
+
+# T=name chooses: a program ("policy", "test_policy"), one function of it ("policy:refuses_x"), a suite ("unit"), a check.
+CHECKS ?= lint format-check
+T_NAME := $(firstword $(subst :, ,$(T)))
+T_CASE := $(word 2,$(subst :, ,$(T)))
+chosen = $(if $(T),$(filter %/$(T_NAME) %/test_$(T_NAME) %/test_$(T_NAME).sh $(BUILD)/tests/$(T_NAME)/% tests/$(T_NAME)/%,$(1)),$(1))
+CHOSEN_CHECKS := $(if $(T),$(filter $(T_NAME),$(CHECKS)),$(CHECKS))
+CHOSEN_TESTS := $(call chosen,$(TESTS))
+CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
+# Unit tests need no more than themselves.
+CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES))
+
+## test: run all checks and tests; T=name, T=name:function, T=suite or T=lint run a part
+.PHONY: test
+test: $(CHOSEN_TESTS) $(CHOSEN_NEEDS) | deps
+	$(if $(CHOSEN_CHECKS)$(CHOSEN_TESTS)$(CHOSEN_SCRIPTS),,$(error no test is named '$(T)'))
+	tests/lib/run --logs $(BUILD)/logs --case '$(T_CASE)' \
+		$(foreach check,$(CHOSEN_CHECKS),$(check)=tests/lint/$(check)) $(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)
+
+## asan: the tests but the attacks, with the address and undefined-behaviour sanitizers
+.PHONY: asan
+asan:
+	$(MAKE) test MODE=asan SUITES='unit sandbox service' CHECKS=
+
+## lint: sizes, the may-include table and the ban list
+.PHONY: lint
+lint: | deps
+	tests/lint/lint
+
+## format-check: is every C file laid out as clang-format says?
+.PHONY: format-check
+format-check: | deps
+	tests/lint/format-check
+
+## format: lay out every C file
+.PHONY: format
+format: | deps
+	tests/lint/format-check --fix
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(TESTLIB_SRC)) $(BUILD)/libservice.a $(BUILD)/libsandbox.a
-	@mkdir -p $(@D)
+	echo "link    $@"
+	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS) $(CHECK_LIBS)
 
 # Programs that run inside cells: static, so that any image bears them.
-build/probes/%: tests/probes/%.c
-	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -Wall -Wextra -static -pthread -o $@ $<
+build/probes/%: tests/probes/%.c | deps
+	echo "compile $<"
+	mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -I. -O1 -Wall -Wextra -Werror -static -pthread -MMD -MP -MF $@.d -o $@ $<
 
-$(BUILD)/obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(DEFAULTS) -MMD -MP -c -o $@ $<
+## analyze: gcc -fanalyzer, clang-tidy and cppcheck over both halves (make -k analyze for all findings)
+ANALYZED := $(SANDBOX_SRC) $(CLI_SRC) $(SERVICE_SRC) $(wildcard service/main.c)
+.PHONY: analyze
+analyze: analyze-gcc analyze-tidy analyze-cppcheck
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.SECONDARY:
+.PHONY: analyze-gcc analyze-tidy analyze-cppcheck
+analyze-gcc: $(ANALYZED:%=build/analyze/%.gcc)
+analyze-tidy: $(ANALYZED:%=build/analyze/%.tidy)
+analyze-cppcheck: | deps
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem -I. -D_GNU_SOURCE sandbox service
+# No file is made: every run says all there is to say.
+build/analyze/%.gcc: % | deps
+	echo "analyze $<"
+	gcc $(CFLAGS_ALL) $(DEFAULTS) -fanalyzer -c -o /dev/null $<
+build/analyze/%.tidy: % | deps
+	echo "tidy    $<"
+	clang-tidy --quiet $< -- $(filter-out -W%,$(CFLAGS_ALL)) $(DEFAULTS)
+
+# --- the machine -----------------------------------------------------------------------------------------------------
+
+## deps: install the Debian packages that are missing for what is to be done (DEPS=skip: only name them)
+#
+# One call with all groups that the goals on the command line need, so that it says once what it installs.
+GOALS := $(or $(MAKECMDGOALS),all)
+DEPS_GROUPS := build $(if $(filter run images test asan deps,$(GOALS)),images) \
+	$(if $(filter test asan deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+	$(if $(filter analyze%,$(GOALS)),analyze)
+.PHONY: deps
+deps:
+	DEPS=$(DEPS) rootfs/deps.sh $(DEPS_GROUPS)
+
+## install: programs and policies below PREFIX (/usr/local), with DESTDIR for packagers
+SHARE := $(PREFIX)/share/cofferdam
+.PHONY: install
+install:
+	$(MAKE) all BUILD=build/install DEFAULT_POLICIES_DIR=$(SHARE)/policies DEFAULT_IMAGES_DIR=$(PREFIX)/lib/cofferdam/images
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE)
+	install build/install/bin/cofferdam build/install/bin/cofferdam-service $(DESTDIR)$(PREFIX)/bin
+	cp -R policies $(DESTDIR)$(SHARE)
+	echo "root images: make images IMAGES_DIR=$(DESTDIR)$(PREFIX)/lib/cofferdam/images"
+
+## uninstall: remove what install put there (root images stay)
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/cofferdam $(DESTDIR)$(PREFIX)/bin/cofferdam-service
+	rm -rf $(DESTDIR)$(SHARE)/policies
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SHARE) 2>/dev/null || true
+
+## clean: remove what was compiled; state, root images and downloads stay
+.PHONY: clean
+clean:
+	rm -rf build/release build/debug build/asan build/install build/probes
+
+## distclean: remove everything below build
+.PHONY: distclean
+distclean:
+	$(AS_ROOT) rm -rf build
+
+## help: this list
+.PHONY: help
+help:
+	sed -n 's/^## \([a-z-]*\): /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	printf '\n  MODE=release|debug|asan   V=1 shows the commands   DEPS=skip installs nothing\n'

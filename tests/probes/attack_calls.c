@@ -1,6 +1,6 @@
 /* attack_calls: system calls that a cell must not have. Each case is one hostile act (tests/attacks/table.c says
  * which history it repeats). A call of the profile's kill group ends the run before anything is printed. */
-#include "evidence.h"
+#include "tests/probes/evidence.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>

@@ -1,5 +1,5 @@
 /* attack_files: ways out through the file system, /proc, /dev and inherited descriptors. */
-#include "evidence.h"
+#include "tests/probes/evidence.h"
 
 #include <dirent.h>
 #include <fcntl.h>

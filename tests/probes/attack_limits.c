@@ -1,5 +1,5 @@
 /* attack_limits: takes more than the limits give, in every currency the kernel has. Run only inside a cell. */
-#include "evidence.h"
+#include "tests/probes/evidence.h"
 
 #include <fcntl.h>
 #include <pthread.h>

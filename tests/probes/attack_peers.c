@@ -1,5 +1,5 @@
 /* attack_peers: other cells, init, and whoever outlives the program. */
-#include "evidence.h"
+#include "tests/probes/evidence.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

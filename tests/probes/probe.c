@@ -1,5 +1,5 @@
 /* probe: looks at the cell from within and tells; nothing hostile. */
-#include "evidence.h"
+#include "tests/probes/evidence.h"
 
 #include <dirent.h>
 #include <fcntl.h>

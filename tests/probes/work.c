@@ -1,5 +1,5 @@
 /* work: spends things (time, memory, processes, bytes, files) and ends in every way a program can end. */
-#include "evidence.h"
+#include "tests/probes/evidence.h"
 
 #include <fcntl.h>
 #include <pthread.h>
