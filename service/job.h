@@ -56,3 +56,8 @@ void job_new_id(char id[JOB_ID_SIZE]); /* getrandom */
 bool job_id_ok(const char *id);	       /* exactly the form of job_new_id */
 int64_t job_now_usec(void);
 void job_time_text(int64_t usec, char text[JOB_TIME_SIZE]);
+
+/* What GET /status shows: executionId userId language status verdict error outputPath stdoutPreview createdAt updatedAt
+ * startedAt completedAt execDurationMs (a number with microseconds as fraction, or null) attempt compile run (as
+ * report_result, or null). Never code nor input. Owned by the caller; NULL: no memory. */
+json_t *job_json(const struct job *job);
