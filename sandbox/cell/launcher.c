@@ -32,18 +32,18 @@ static int reset_signals(void)
 	return sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Cells set their limits without privilege, so the hard limits that they start from must not be in the way. */
-static int lift_hard_limits(void)
+/* Cells set their limits without privilege, so the hard limits that they start from should not be in the way. Raising
+ * them needs CAP_SYS_RESOURCE, which root in a container may lack: then the lower limit holds in the cells as well. */
+static void lift_hard_limits(void)
 {
 	static const int resources[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_NPROC, RLIMIT_MEMLOCK,
 		RLIMIT_SIGPENDING, RLIMIT_LOCKS, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS, RLIMIT_CORE};
 	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
 
 	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
-		if (setrlimit(resources[i], &limit) < 0)
-			return -1;
+		(void)setrlimit(resources[i], &limit);
 	limit = (struct rlimit){65536, 65536};
-	return setrlimit(RLIMIT_NOFILE, &limit);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* A procfs of the host's pid namespace, attached nowhere: cells write their id maps and namespace limits through it
@@ -74,8 +74,9 @@ static int settle(int sock, pid_t parent, struct sandbox_error *err)
 			return error_errno(err, "launcher.start", "descriptors");
 	if (dup3(high_sock, LAUNCHER_SOCK, O_CLOEXEC) < 0)
 		return error_errno(err, "launcher.start", "descriptors");
-	if (reset_signals() < 0 || lift_hard_limits() < 0)
-		return error_errno(err, "launcher.start", "signals and limits");
+	if (reset_signals() < 0)
+		return error_errno(err, "launcher.start", "signals");
+	lift_hard_limits();
 	null = high_sock = -1; /* closed here: */
 	if (close_range(LAUNCHER_SOCK + 1, ~0u, 0) < 0)
 		return error_errno(err, "launcher.start", "close_range");

@@ -27,10 +27,17 @@ struct start {
 	int failed_errno;
 };
 
+/* Never more than what this host gives (launcher.c, lift_hard_limits). */
 static int set_limit(int resource, uint64_t value)
 {
-	struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
-	return prlimit(0, resource, &limit, NULL);
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0)
+		return -1;
+	if (limit.rlim_max > value)
+		limit.rlim_max = value;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(resource, &limit);
 }
 
 /* The second line behind the cgroup: these hold per process, cost nothing, and some resources have no other. */
