@@ -54,8 +54,8 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 PROBES := $(patsubst tests/probes/%.c,build/probes/%,$(PROBE_SRC))
 
-# What runs in parallel is decided here unless the caller did; `clean` must not race with what follows it.
-ifeq ($(filter clean distclean,$(MAKECMDGOALS))$(filter -j%,$(MAKEFLAGS)),)
+# As many jobs as CPUs (-j on the command line wins); `clean` must not race with what follows it.
+ifeq ($(MAKELEVEL)$(filter clean distclean,$(MAKECMDGOALS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 MAKEFLAGS += --no-print-directory
