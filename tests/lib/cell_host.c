@@ -1,0 +1,349 @@
+#include "tests/lib/cell_host.h"
+
+#include "sandbox/base/fd.h"
+#include "sandbox/cgroup/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+enum { UID_BASE = 0x70000000, HOST_PIDS = 65536 };
+
+static unsigned count_entries(const char *path, bool directories_only)
+{
+	DIR *dir = opendir(path);
+	unsigned n = 0;
+
+	if (dir == NULL)
+		return 0;
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		n += entry->d_name[0] != '.' && (!directories_only || entry->d_type == DT_DIR);
+	(void)closedir(dir);
+	return n;
+}
+
+/* The engine holds its slot by a lock on a directory "cofferdam-N": the link of that descriptor tells N. */
+static int find_slot(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int slot = -1;
+
+	for (struct dirent *entry; dir != NULL && slot < 0 && (entry = readdir(dir)) != NULL;) {
+		char target[4096];
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		const char *at = strstr(target, "/cofferdam-");
+		if (at != NULL && strstr(target, "/cgroup") != NULL)
+			slot = (int)strtol(at + strlen("/cofferdam-"), NULL, 10);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return slot;
+}
+
+static unsigned count_lines(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	unsigned n = 0;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fd_read_all(fd, 1 << 22, &text, &size), 0);
+	for (size_t i = 0; i < size; i++)
+		n += text[i] == '\n';
+	return n;
+}
+
+/* The slot's directory in the hierarchy of CONTROLLER. */
+static bool slot_path(int slot, int controller, char *path, size_t size)
+{
+	struct cgroup_where where[CGROUP_CONTROLLER_N];
+
+	(void)cgroup_probe(NULL, where, NULL);
+	if (where[controller].version == 0)
+		return false;
+	(void)snprintf(
+		path, size, "%s/%s/cofferdam-%d", where[controller].mount, where[controller].parent, slot);
+	return true;
+}
+
+static unsigned count_groups(int slot)
+{
+	char path[1024];
+	unsigned n = 0;
+
+	for (int c = 0; slot >= 0 && c < CGROUP_CONTROLLER_N; c++)
+		if (slot_path(slot, c, path, sizeof(path)))
+			n += count_entries(path, true);
+	return n;
+}
+
+struct process {
+	pid_t pid, parent;
+	uid_t uid;
+};
+
+static size_t list_processes(struct process *list, size_t room)
+{
+	DIR *dir = opendir("/proc");
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	for (struct dirent *entry; n < room && (entry = readdir(dir)) != NULL;) {
+		char path[300], text[4096];
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/status", entry->d_name);
+		if (fd_read_file(dirfd(dir), path, text, sizeof(text)) <= 0)
+			continue;
+		const char *parent = strstr(text, "\nPPid:"), *uid = strstr(text, "\nUid:");
+		if (parent == NULL || uid == NULL)
+			continue;
+		list[n++] = (struct process){(pid_t)strtol(entry->d_name, NULL, 10),
+			(pid_t)strtol(parent + 6, NULL, 10), (uid_t)strtoul(uid + 5, NULL, 10)};
+	}
+	(void)closedir(dir);
+	return n;
+}
+
+static bool is_below(const struct process *list, size_t n, pid_t pid, pid_t root)
+{
+	for (int depth = 0; depth < 64 && pid > 1; depth++) {
+		size_t i = 0;
+		while (i < n && list[i].pid != pid)
+			i++;
+		if (i == n)
+			return false;
+		if (list[i].parent == root)
+			return true;
+		pid = list[i].parent;
+	}
+	return false;
+}
+
+void host_state_read(struct host_state *ret)
+{
+	static struct process list[HOST_PIDS];
+	size_t n = list_processes(list, HOST_PIDS);
+
+	*ret = (struct host_state){.slot = find_slot()};
+	uid_t first = UID_BASE + (uid_t)(ret->slot < 0 ? 0 : ret->slot) * BOUND_RUNS;
+	for (size_t i = 0; i < n; i++) {
+		ret->processes += is_below(list, n, list[i].pid, getpid());
+		ret->cell_owned += ret->slot >= 0 && list[i].uid >= first && list[i].uid - first < BOUND_RUNS;
+	}
+	ret->descriptors = count_entries("/proc/self/fd", false);
+	ret->mounts = count_lines("/proc/self/mountinfo");
+	ret->cell_groups = count_groups(ret->slot);
+}
+
+bool host_state_equal(const struct host_state *a, const struct host_state *b)
+{
+	return a->slot == b->slot && a->descriptors == b->descriptors && a->mounts == b->mounts &&
+	       a->processes == b->processes && a->cell_groups == b->cell_groups &&
+	       a->cell_owned == b->cell_owned;
+}
+
+const char *host_state_difference(const struct host_state *now, const struct host_state *wanted)
+{
+	static char text[512];
+
+	(void)snprintf(text, sizeof(text),
+		"slot %d (was %d), descriptors %u (%u), mounts %u (%u), processes %u (%u), cgroups of cells "
+		"%u (%u), "
+		"processes of cells %u (%u)",
+		now->slot, wanted->slot, now->descriptors, wanted->descriptors, now->mounts, wanted->mounts,
+		now->processes, wanted->processes, now->cell_groups, wanted->cell_groups, now->cell_owned,
+		wanted->cell_owned);
+	return text;
+}
+
+bool host_slot_is_free(int slot)
+{
+	char path[1024];
+
+	for (int c = 0; c < CGROUP_CONTROLLER_N; c++) {
+		if (!slot_path(slot, c, path, sizeof(path)))
+			continue;
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+			return true;
+	}
+	for (int c = 0; c < CGROUP_CONTROLLER_N; c++)
+		if (slot_path(slot, c, path, sizeof(path)) && access(path, F_OK) == 0)
+			return false;
+	return true;
+}
+
+/* The only cell's directory. */
+static bool cell_path(const struct cell_host *host, int controller, char *path, size_t size)
+{
+	if (!slot_path(cell_slot(host), controller, path, size))
+		return false;
+	DIR *dir = opendir(path);
+	bool found = false;
+	for (struct dirent *entry; dir != NULL && !found && (entry = readdir(dir)) != NULL;)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
+			size_t used = strlen(path);
+			(void)snprintf(path + used, size - used, "/%s", entry->d_name);
+			found = true;
+		}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return found;
+}
+
+void cell_cgroup_read(const struct cell_host *host, int controller, const char *file, char *buf, size_t size)
+{
+	char path[1400];
+
+	buf[0] = '\0';
+	if (!cell_path(host, controller, path, sizeof(path)))
+		return;
+	size_t used = strlen(path);
+	(void)snprintf(path + used, sizeof(path) - used, "/%s", file);
+	if (fd_read_file(AT_FDCWD, path, buf, size) < 0)
+		buf[0] = '\0';
+}
+
+unsigned cell_cgroup_count(const struct cell_host *host)
+{
+	return count_groups(cell_slot(host));
+}
+
+size_t cell_pids(const struct cell_host *host, pid_t ret[CELL_PIDS])
+{
+	char path[1024], file[1400], text[4096];
+	size_t n = 0;
+
+	if (!slot_path(cell_slot(host), CGROUP_PIDS, path, sizeof(path)))
+		return 0;
+	DIR *dir = opendir(path);
+	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		(void)snprintf(file, sizeof(file), "%s/%s/cgroup.procs", path, entry->d_name);
+		if (fd_read_file(AT_FDCWD, file, text, sizeof(text)) <= 0)
+			continue;
+		for (char *at = text; *at != '\0' && n < CELL_PIDS;) {
+			ret[n++] = (pid_t)strtol(at, &at, 10);
+			at += strspn(at, "\n");
+		}
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return n;
+}
+
+const char *cell_proc_line(pid_t pid, const char *file, const char *key)
+{
+	static char text[8192];
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	if (fd_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return "";
+	for (char *line = text; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, strlen(key)) != 0)
+			continue;
+		line += strlen(key) + strspn(line + strlen(key), " \t:");
+		line[strcspn(line, "\n")] = '\0';
+		return line;
+	}
+	return "";
+}
+
+static uint64_t image_sum;
+static bool image_content;
+
+static void add_sum(const void *data, size_t size)
+{
+	const unsigned char *at = data;
+
+	for (size_t i = 0; i < size; i++)
+		image_sum = (image_sum ^ at[i]) * 1099511628211ULL;
+}
+
+static int add_file(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	static char buf[1 << 18];
+	const uint64_t facts[] = {st->st_mode, st->st_size, st->st_ino, st->st_uid, st->st_gid, st->st_nlink,
+		(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
+		(uint64_t)st->st_ctim.tv_nsec};
+
+	(void)where;
+	add_sum(path, strlen(path));
+	add_sum(facts, sizeof(facts));
+	if (!image_content || type != FTW_F || !S_ISREG(st->st_mode))
+		return 0;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	for (ssize_t n; (n = read(fd, buf, sizeof(buf))) > 0;)
+		add_sum(buf, (size_t)n);
+	return 0;
+}
+
+uint64_t cell_image_sum(const char *image, bool content)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", cell_images_dir(), image);
+	image_sum = 14695981039346656037ULL;
+	image_content = content;
+	ck_assert_msg(nftw(path, add_file, 64, FTW_PHYS) == 0, "%s: %s", path, strerror(errno));
+	return image_sum;
+}
+
+static void copy_policies(const char *from, const char *to, const char *kind)
+{
+	char source[4096], target[4096];
+
+	(void)snprintf(source, sizeof(source), "%s/%s", from, kind);
+	(void)snprintf(target, sizeof(target), "%s/%s", to, kind);
+	ck_assert_msg(mkdir(target, 0755) == 0 || errno == EEXIST, "%s: %s", target, strerror(errno));
+	DIR *dir = opendir(source);
+	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+		if (entry->d_name[0] == '.')
+			continue;
+		_cleanup_close_ int in = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+		_cleanup_free_ char *text = NULL;
+		char path[4400];
+		size_t size;
+		ck_assert_int_eq(fd_read_all(in, BOUND_POLICY_BYTES, &text, &size), 0);
+		(void)snprintf(path, sizeof(path), "%s/%s", target, entry->d_name);
+		_cleanup_close_ int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		ck_assert_msg(out >= 0, "%s: %s (a test policy must not replace a shipped one)", path,
+			strerror(errno));
+		ck_assert_int_eq(fd_write_all(out, text, size), 0);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
+void cell_make_policies(char *path, size_t size)
+{
+	static const char *const kinds[] = {"languages", "commands", "seccomp"};
+	const char *shipped = getenv("POLICIES_DIR");
+
+	(void)snprintf(path, size, "/tmp/cofferdam-test-XXXXXX");
+	ck_assert_msg(mkdtemp(path) != NULL, "%s: %s", path, strerror(errno));
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		copy_policies(shipped != NULL ? shipped : DEFAULT_POLICIES_DIR, path, kinds[i]);
+		copy_policies("tests/policies", path, kinds[i]);
+	}
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	(void)st, (void)where;
+	return type == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+void cell_remove_policies(const char *path)
+{
+	(void)nftw(path, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+}

@@ -1,0 +1,20 @@
+/* cell_host.h: the host as a test sees it, before and after. */
+#pragma once
+
+#include "tests/lib/cell.h"
+
+struct host_state {
+	int slot;	      /* of the engine that this process holds; -1: none */
+	unsigned descriptors; /* of this process */
+	unsigned mounts;      /* of this mount namespace */
+	unsigned processes;   /* below this process */
+	unsigned cell_groups; /* cgroup directories below the slot */
+	unsigned cell_owned;  /* processes under a user id of the engine's block */
+};
+
+void host_state_read(struct host_state *ret);
+bool host_state_equal(const struct host_state *a, const struct host_state *b);
+/* Static buffer. */
+const char *host_state_difference(const struct host_state *now, const struct host_state *wanted);
+/* Is the slot's directory gone from every hierarchy (or already another engine's)? */
+bool host_slot_is_free(int slot);
