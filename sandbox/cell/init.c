@@ -125,7 +125,7 @@ static void receive_plan(struct cell_plan *plan, struct sandbox_error *err)
 	static char buf[BOUND_PLAN_BYTES] __attribute__((aligned(16)));
 	int fds[WIRE_PLAN_FDS];
 
-	ssize_t n = wire_receive(CELL_CONTROL_FD, buf, sizeof(buf), fds, WIRE_PLAN_FDS, 0);
+	ssize_t n = wire_receive(CELL_CONTROL_FD, buf, sizeof(buf), fds, WIRE_PLAN_FDS);
 	if (n == 0 || n == -ECONNRESET)
 		_exit(0);
 	if (n < 0) {
@@ -217,7 +217,7 @@ static void kill_the_rest(void)
 static void wait_for_go_on(void)
 {
 	char byte;
-	if (wire_receive(CELL_CONTROL_FD, &byte, 1, NULL, 0, 0) <= 0)
+	if (wire_receive(CELL_CONTROL_FD, &byte, 1, NULL, 0) <= 0)
 		_exit(0);
 }
 

@@ -96,7 +96,7 @@ static void set_up_images(const char *images_dir)
 	static struct wire_images list;
 	struct sandbox_error err = {0};
 
-	ssize_t n = wire_receive(LAUNCHER_SOCK, &list, sizeof(list), NULL, 0, 0);
+	ssize_t n = wire_receive(LAUNCHER_SOCK, &list, sizeof(list), NULL, 0);
 	if (n <= 0)
 		_exit(0); /* the engine gave up */
 	if (n != sizeof(list) || list.count > BOUND_IMAGES)
@@ -169,7 +169,7 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 	}
 	set_up_images(images_dir);
 	for (;;) {
-		ssize_t n = wire_receive(LAUNCHER_SOCK, &order, sizeof(order), fds, WIRE_ORDER_FDS, 0);
+		ssize_t n = wire_receive(LAUNCHER_SOCK, &order, sizeof(order), fds, WIRE_ORDER_FDS);
 		/* The end of the engine, or a message that it cannot have sent: the cells go too (PDEATHSIG). */
 		if (n != sizeof(order) || order.nwritable > WIRE_WRITABLE || order.njoin > WIRE_JOIN_FDS)
 			_exit(n == 0 ? 0 : 1);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -60,7 +61,7 @@ static size_t take_fds(struct msghdr *msg, int *fds, size_t max)
 	return count;
 }
 
-ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds, int flags)
+ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds)
 {
 	union fd_space space;
 	struct iovec iov = {.iov_base = data, .iov_len = size};
@@ -72,7 +73,7 @@ ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds
 	for (size_t i = 0; i < max_fds; i++)
 		fds[i] = -1;
 	do
-		n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -83,4 +84,9 @@ ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds
 		return -EMSGSIZE;
 	}
 	return n;
+}
+
+int wire_unblock(int sock)
+{
+	return fcntl(sock, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }

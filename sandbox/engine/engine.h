@@ -43,6 +43,7 @@ struct watch {
 	struct sandbox_run *run; /* NULL: the engine's own */
 };
 
+/* loop.c */
 int watch_add(struct watch *watch, int fd, uint32_t events);
 void watch_remove(struct watch *watch);
 
@@ -126,11 +127,14 @@ struct sandbox {
 	struct dying *dying;
 };
 
-/* engine.c */
+/* loop.c, too */
 /* Makes sandbox_dispatch do a round at once. */
 void engine_wake(struct sandbox *sandbox);
 int engine_uid_take(struct sandbox *sandbox); /* an index, or -1: none is free */
+/* Removes the group (owned from now on) and frees the id, at once or when the kernel is ready for it. */
 void engine_cgroup_bury(struct sandbox *sandbox, struct cgroup *cgroup, int uid_index);
+void engine_timer_ready(struct watch *watch, uint32_t events);
+void engine_free_reported(struct sandbox *sandbox);
 
 /* orders.c: the engine's side of the launcher. */
 int orders_open(struct sandbox *sandbox, struct sandbox_error *err);
@@ -150,11 +154,19 @@ void run_fail(struct sandbox_run *run, const struct sandbox_error *err);
 void run_abandon(struct sandbox_run *run, const struct sandbox_error *err);
 /* Ends the run for REASON unless it is ending already. */
 void run_kill(struct sandbox_run *run, enum sandbox_cause reason);
+/* Kills the cell; the verdict is decided or follows from the evidence. Does nothing when it is killed already. */
+void run_end(struct sandbox_run *run);
 /* Reports the run if all is known. */
 void run_settle(struct sandbox_run *run);
-void run_on_time(struct sandbox_run *run, uint64_t now_nsec);
-uint64_t run_next_deadline(const struct sandbox_run *run);
 struct sandbox_run *run_free(struct sandbox_run *run);
+
+/* limits.c */
+/* The target has started: its limits count from run->started_nsec. */
+void limits_start(struct sandbox_run *run);
+/* When the run wants to be looked at next; NSEC_NEVER: not by time. */
+uint64_t limits_next_deadline(const struct sandbox_run *run);
+void limits_on_time(struct sandbox_run *run, uint64_t now_nsec);
+void limits_counters_ready(struct watch *watch, uint32_t events);
 
 /* pump.c */
 int pump_open(

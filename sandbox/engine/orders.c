@@ -43,7 +43,7 @@ static int wait_for_images(int sock, const struct wire_images *images, struct sa
 	struct wire_reply answer;
 	/* When it fails, the launcher has ended already, and its answer says why. */
 	(void)wire_send(sock, images, sizeof(*images), NULL, 0);
-	ssize_t n = wire_receive(sock, &answer, sizeof(answer), NULL, 0, 0);
+	ssize_t n = wire_receive(sock, &answer, sizeof(answer), NULL, 0);
 	if (n != sizeof(answer))
 		return error_set(err, EIO, "launcher.start", "no answer");
 	if (answer.error.errno_value != 0 && err != NULL && err->errno_value == 0)
@@ -69,6 +69,8 @@ int orders_open(struct sandbox *sandbox, struct sandbox_error *err)
 		r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pid, err);
 	if (r == 0)
 		r = wait_for_images(sandbox->launcher_sock, &sandbox->images, err);
+	if (r == 0 && wire_unblock(sandbox->launcher_sock) < 0)
+		r = error_errno(err, "launcher.start", "O_NONBLOCK");
 	if (r == 0 && watch_add(&sandbox->launcher_watch, sandbox->launcher_sock, EPOLLIN) < 0)
 		r = error_errno(err, "launcher.start", "watch");
 	sandbox->launcher_watch.ready = launcher_ready;
@@ -152,6 +154,8 @@ static int acquire(struct sandbox_run *run, struct sandbox_error *err)
 		return error_errno(err, "engine.control", "socketpair");
 	run->control_fd = pair[0];
 	_cleanup_close_ int theirs = pair[1];
+	if (wire_unblock(run->control_fd) < 0)
+		return error_errno(err, "engine.control", "O_NONBLOCK");
 	return send_order(run, theirs, err);
 }
 
@@ -186,7 +190,7 @@ static void launcher_ready(struct watch *watch, uint32_t events)
 	int pidfd;
 
 	(void)events;
-	ssize_t n = wire_receive(sandbox->launcher_sock, &answer, sizeof(answer), &pidfd, 1, MSG_DONTWAIT);
+	ssize_t n = wire_receive(sandbox->launcher_sock, &answer, sizeof(answer), &pidfd, 1);
 	if (n == -EAGAIN)
 		return;
 	struct sandbox_run *run =

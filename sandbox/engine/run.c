@@ -12,14 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-
-enum {
-	POLL_FIRST_NSEC = 1000 * 1000,	   /* after an OOM event whose kill is not counted yet */
-	POLL_LONG_NSEC = 20 * 1000 * 1000, /* where the kernel has no event for refused forks */
-	CPU_CHECK_MIN_NSEC = 500 * 1000,
-};
 
 /* --- the end ------------------------------------------------------------------------------------------------- */
 
@@ -33,7 +26,7 @@ static void kill_cell(struct sandbox_run *run)
 	(void)pidfd_send_signal(run->pidfd, SIGKILL, NULL, 0); /* ESRCH: gone already */
 }
 
-static void enter_killed(struct sandbox_run *run)
+void run_end(struct sandbox_run *run)
 {
 	if (run->state >= RUN_KILLED)
 		return;
@@ -46,7 +39,7 @@ void run_fail(struct sandbox_run *run, const struct sandbox_error *err)
 {
 	if (run->error.errno_value == 0)
 		run->error = *err;
-	enter_killed(run);
+	run_end(run);
 }
 
 void run_kill(struct sandbox_run *run, enum sandbox_cause reason)
@@ -55,7 +48,7 @@ void run_kill(struct sandbox_run *run, enum sandbox_cause reason)
 		return; /* what ended it is decided */
 	run->facts.is_killed = true;
 	run->facts.kill_reason = reason;
-	enter_killed(run);
+	run_end(run);
 }
 
 static void close_pumps(struct sandbox_run *run)
@@ -78,8 +71,8 @@ void sandbox_cancel(struct sandbox_run *run)
 	bool was_waiting = run->state == RUN_WAITING;
 
 	run_kill(run, SANDBOX_CANCELLED);
-	enter_killed(run); /* also while result files are copied: nobody wants them */
-	close_pumps(run);  /* whoever cancels does not read on */
+	run_end(run);	  /* also while result files are copied: nobody wants them */
+	close_pumps(run); /* whoever cancels does not read on */
 	if (was_waiting)
 		run->state = RUN_GONE; /* there is no cell */
 	engine_wake(run->sandbox);     /* not from here: DONE is called by sandbox_dispatch alone */
@@ -206,9 +199,7 @@ static void on_started(struct sandbox_run *run, const struct wire_event *event)
 	run->files_nsec = event->files_nsec;
 	run->started_nsec = event->at_nsec;
 	run->init_cpu_usec = event->init_cpu_nsec / 1000;
-	run->deadline_nsec = event->at_nsec + run->limits.wall_usec * 1000;
-	run->cpu_check_nsec = event->at_nsec; /* computes the first real one */
-	run->poll_nsec = run->must_poll ? event->at_nsec + POLL_LONG_NSEC : NSEC_NEVER;
+	limits_start(run);
 }
 
 static void on_forbidden(struct sandbox_run *run, const struct wire_event *event)
@@ -241,20 +232,20 @@ static void on_ended(struct sandbox_run *run, const struct wire_event *event)
 	bool is_known = verdict_decide(&run->facts, &run->limits, &run->result);
 	if (!is_known || run->result.cause != SANDBOX_EXITED || run->ncollects == 0) {
 		run->state = RUN_ENDING;
-		enter_killed(run);
+		run_end(run);
 		return;
 	}
 	run->state = RUN_ENDING;
 	run->deadline_nsec = sys_now_nsec() + ENGINE_COLLECT_SEC * NSEC_PER_SEC;
 	if (wire_send(run->control_fd, "", 1, NULL, 0) < 0)
-		enter_killed(run); /* the cell is gone; its pidfd will say so */
+		run_end(run); /* the cell is gone; its pidfd will say so */
 }
 
 static void on_collected(struct sandbox_run *run, const struct wire_event *event)
 {
 	run->collected_nsec = event->at_nsec;
 	memcpy(run->result.collected, event->collected, sizeof(run->result.collected));
-	enter_killed(run);
+	run_end(run);
 }
 
 static void on_event(struct sandbox_run *run, const struct wire_event *event)
@@ -291,7 +282,7 @@ static bool drain_control(struct sandbox_run *run)
 	struct wire_event event;
 
 	for (;;) {
-		ssize_t n = wire_receive(run->control_fd, &event, sizeof(event), NULL, 0, MSG_DONTWAIT);
+		ssize_t n = wire_receive(run->control_fd, &event, sizeof(event), NULL, 0);
 		if (n == -EAGAIN)
 			return true;
 		if (n != sizeof(event))
@@ -333,104 +324,6 @@ static void pidfd_ready(struct watch *watch, uint32_t events)
 	run_settle(run);
 }
 
-/* --- limits ------------------------------------------------------------------------------------------------- */
-
-/* Memory and process limits show in the cgroup's counters. An OOM event comes before its kill is counted, hence the
- * second look. */
-static void check_counters(struct sandbox_run *run, uint64_t again_nsec)
-{
-	struct cgroup_evidence evidence;
-	struct sandbox_error err = {0};
-
-	if (run->state >= RUN_ENDING)
-		return;
-	if (cgroup_evidence(run->cgroup, &evidence, &err) < 0)
-		run_fail(run, &err);
-	else if (evidence.oom_kills > 0)
-		run_kill(run, SANDBOX_MEMORY_LIMIT);
-	else if (evidence.forks_refused > 0)
-		run_kill(run, SANDBOX_PROCESS_LIMIT);
-	else
-		run->poll_nsec = again_nsec;
-}
-
-static void counters_ready(struct watch *watch, uint32_t events)
-{
-	struct sandbox_run *run = watch->run;
-
-	(void)events;
-	cgroup_event_clear(run->cgroup, watch->fd);
-	check_counters(run, sys_now_nsec() + POLL_FIRST_NSEC);
-}
-
-/* At the earliest moment at which all CPUs together can have used up what is left, look again. */
-static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
-{
-	struct cgroup_usage usage;
-	struct sandbox_error err = {0};
-
-	if (cgroup_usage(run->cgroup, &usage, &err) < 0) {
-		run_fail(run, &err);
-		return;
-	}
-	uint64_t used = usage.cpu_usec > run->init_cpu_usec ? usage.cpu_usec - run->init_cpu_usec : 0;
-	if (used > run->limits.cpu_usec) {
-		run_kill(run, SANDBOX_CPU_LIMIT);
-		return;
-	}
-	uint64_t wait = (run->limits.cpu_usec - used) * 1000 / run->sandbox->cpus;
-	run->cpu_check_nsec = now_nsec + (wait > CPU_CHECK_MIN_NSEC ? wait : CPU_CHECK_MIN_NSEC);
-}
-
-/* Not before the cell is there (the launcher answers every order), not after it is gone. */
-static bool has_deadline(const struct sandbox_run *run)
-{
-	return run->pidfd >= 0 && run->state != RUN_GONE;
-}
-
-uint64_t run_next_deadline(const struct sandbox_run *run)
-{
-	uint64_t next = run->deadline_nsec;
-
-	if (!has_deadline(run))
-		return NSEC_NEVER;
-	if (run->state == RUN_RUNNING && run->cpu_check_nsec < next)
-		next = run->cpu_check_nsec;
-	if (run->state < RUN_ENDING && run->poll_nsec < next)
-		next = run->poll_nsec;
-	return next;
-}
-
-static void on_deadline(struct sandbox_run *run)
-{
-	struct sandbox_error err = {0};
-
-	if (run->state == RUN_RUNNING) {
-		run_kill(run, SANDBOX_WALL_LIMIT);
-	} else if (run->state == RUN_ENDING) {
-		enter_killed(run); /* the files stay "missing" */
-	} else if (run->state == RUN_KILLED) {
-		/* Something in the cell cannot die (an uninterruptible sleep). It is reported, and its cgroup and user
-		 * id stay out of use until it is gone. */
-		(void)error_set(
-			&err, ETIMEDOUT, "cell.teardown", "not gone %d s after SIGKILL", ENGINE_KILL_SEC);
-		run_abandon(run, &err);
-	} else {
-		(void)error_set(&err, ETIMEDOUT, "cell.setup", "not started within %d s", ENGINE_SETUP_SEC);
-		run_fail(run, &err);
-	}
-}
-
-void run_on_time(struct sandbox_run *run, uint64_t now_nsec)
-{
-	if (run->state == RUN_RUNNING && run->cpu_check_nsec <= now_nsec)
-		check_cpu(run, now_nsec);
-	if (has_deadline(run) && run->state < RUN_ENDING && run->poll_nsec <= now_nsec)
-		check_counters(run, run->must_poll ? now_nsec + POLL_LONG_NSEC : NSEC_NEVER);
-	if (has_deadline(run) && run->deadline_nsec <= now_nsec)
-		on_deadline(run);
-}
-
 /* --- birth and burial ------------------------------------------------------------------------------------------ */
 
 /* The launcher has cloned the cell. */
@@ -447,7 +340,7 @@ void run_acquired(struct sandbox_run *run, int pidfd)
 		r = watch_add(&run->control_watch, run->control_fd, EPOLLIN);
 	size_t nevents = cgroup_events(run->cgroup, events, &run->must_poll);
 	for (size_t i = 0; r == 0 && i < nevents; i++) {
-		run->event_watches[i].ready = counters_ready;
+		run->event_watches[i].ready = limits_counters_ready;
 		r = watch_add(&run->event_watches[i], events[i].fd, events[i].events);
 	}
 	if (run->state == RUN_KILLED) { /* cancelled meanwhile */
