@@ -94,7 +94,8 @@ int policy_argv(const struct policy *policy, enum sandbox_step id, const struct 
 	int r = 0;
 
 	if (!step->is_present)
-		return error_set(err, EINVAL, "request.argv", "%s has no such step", policy->name);
+		return error_set(err, EINVAL, "request.argv", "%s has no %s step", policy->name,
+			id == SANDBOX_COMPILE ? "compile" : "run");
 	if (policy->kind == POLICY_COMMAND && nargs == 0)
 		return error_set(err, EINVAL, "request.argv", "a command without arguments");
 	r = fill_argv(step, files, nfiles, &out, err);
