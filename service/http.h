@@ -38,6 +38,7 @@ const char *http_query(const struct http_request *request, const char *name);
 struct http_reply {
 	unsigned status;
 	const char *content_type; /* static */
+	const char *error;	  /* static: the code of the error it tells, for the log; NULL: none */
 	char *body;		  /* owned, from malloc; unused when fd is set */
 	size_t body_size;
 	int fd; /* owned; -1: none */

@@ -132,6 +132,16 @@ static void add_headers(struct MHD_Response *response, const struct http_reply *
 		(void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
 }
 
+static void log_refusal(const struct exchange *exchange)
+{
+	unsigned status = exchange->reply.status;
+
+	if (status >= 400)
+		log_event(status >= 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "request.refused", "s:method",
+			exchange->request.method, "s:path", exchange->request.path, "u:status",
+			(uint64_t)status, "s:code", exchange->reply.error, NULL);
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
 	struct http_deadline *deadline = deadline_of(exchange->request.connection);
@@ -142,6 +152,7 @@ static enum MHD_Result send_reply(struct exchange *exchange)
 	if (response == NULL)
 		return MHD_NO; /* no memory: the connection is closed */
 	add_headers(response, &exchange->reply);
+	log_refusal(exchange);
 	enum MHD_Result r =
 		MHD_queue_response(exchange->request.connection, exchange->reply.status, response);
 	MHD_destroy_response(response);

@@ -54,6 +54,7 @@ void http_reply_json(struct http_reply *reply, unsigned status, json_t *json)
 void http_reply_error(struct http_reply *reply, const struct api_error *error)
 {
 	http_reply_json(reply, api_error_status(error->code), api_error_json(error));
+	reply->error = api_error_name(error->code);
 	if (error->code == API_ERROR_UNAVAILABLE)
 		http_reply_header(reply, "Retry-After", "1");
 }

@@ -19,6 +19,7 @@ struct service_config {
 	uint64_t url_ttl_sec;	      /* 1800 */
 	uint64_t request_timeout_sec; /* a request must be complete within it */
 	const char *log_level;
+	uint64_t ready_fd; /* gets "READY http://…\n" once requests are accepted; 0: none */
 };
 
 struct languages; /* service/languages.h: what GET /languages shows and POST /submit accepts */

@@ -1,0 +1,130 @@
+#include "service/api.h"
+
+#include "service/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct api_route api_routes[] = {
+	{"GET", "/", false, api_page, "page"},
+	{"POST", "/submit", false, api_submit, "submit"},
+	{"GET", "/status", false, api_status, "status"},
+	{"GET", "/result", false, api_result, "result"},
+	{"GET", "/objects/", true, api_object, "download"},
+	{"GET", "/languages", false, api_languages, "languages"},
+	{"GET", "/health", false, api_health, "health"},
+	{"GET", "/ready", false, api_ready, "ready"},
+	{"GET", "/metrics", false, api_metrics, "metrics"},
+};
+const size_t api_nroutes = sizeof(api_routes) / sizeof(api_routes[0]);
+
+static bool path_matches(const struct api_route *route, const char *path)
+{
+	if (route->is_prefix)
+		return strncmp(path, route->path, strlen(route->path)) == 0;
+	return strcmp(path, route->path) == 0;
+}
+
+static bool method_matches(const struct api_route *route, const char *method)
+{
+	if (strcmp(method, "HEAD") == 0)
+		method = "GET";
+	return strcmp(method, route->method) == 0;
+}
+
+static void add_allowed(char allow[API_ALLOW_SIZE], const char *method)
+{
+	size_t used = strlen(allow);
+
+	(void)snprintf(allow + used, API_ALLOW_SIZE - used, "%s%s", used > 0 ? ", " : "",
+		strcmp(method, "GET") == 0 ? "GET, HEAD" : method);
+}
+
+const struct api_route *api_route_find(const char *method, const char *path, char allow[API_ALLOW_SIZE])
+{
+	allow[0] = '\0';
+	for (size_t i = 0; i < api_nroutes; i++) {
+		if (!path_matches(&api_routes[i], path))
+			continue;
+		if (method_matches(&api_routes[i], method))
+			return &api_routes[i];
+		add_allowed(allow, api_routes[i].method);
+	}
+	return NULL;
+}
+
+/* --- from the HTTP server ------------------------------------------------------------------------------------- */
+
+static int refuse_route(const struct http_request *request, struct http_reply *reply, struct api_error *error)
+{
+	char allow[API_ALLOW_SIZE];
+
+	if (api_route_find(request->method, request->path, allow) != NULL)
+		return API_ERROR_NONE;
+	if (allow[0] == '\0')
+		return api_error_set(error, API_ERROR_NOT_FOUND, NULL, "there is nothing at this path");
+	http_reply_header(reply, "Allow", "%s", allow);
+	return api_error_set(error, API_ERROR_METHOD_NOT_ALLOWED, NULL, "this path knows %s", allow);
+}
+
+/* What the headers alone decide. */
+static bool refuse(const struct http_request *request, struct http_reply *reply, void *user)
+{
+	struct api_error error = {0};
+
+	(void)user;
+	if (!request_host_ok(request->host))
+		(void)api_error_set(&error, API_ERROR_HOST_NOT_ALLOWED, NULL,
+			"this service answers only as localhost, 127.0.0.1 or [::1]");
+	else if (refuse_route(request, reply, &error) == API_ERROR_NONE &&
+		 strcmp(request->method, "POST") == 0 && !request_content_type_ok(request->content_type))
+		(void)api_error_set(&error, API_ERROR_UNSUPPORTED_MEDIA_TYPE, NULL,
+			"the body must be application/json (charset utf-8)");
+	if (error.code == API_ERROR_NONE)
+		return false;
+	http_reply_error(reply, &error);
+	return true;
+}
+
+static void answer(const struct http_request *request, struct http_reply *reply, void *user)
+{
+	char allow[API_ALLOW_SIZE];
+
+	api_route_find(request->method, request->path, allow)->handler(user, request, reply);
+}
+
+struct http_handler api_http_handler(struct api *api)
+{
+	return (struct http_handler){.refuse = refuse, .answer = answer, .user = api};
+}
+
+/* --- what the handlers share ---------------------------------------------------------------------------------- */
+
+void api_init(struct api *api, struct service *service)
+{
+	*api = (struct api){.service = service};
+	(void)pthread_mutex_init(&api->supervisor.lock, NULL);
+}
+
+void api_destroy(struct api *api)
+{
+	(void)pthread_mutex_destroy(&api->supervisor.lock);
+}
+
+size_t api_body_max(const struct service_config *config)
+{
+	const struct request_limits limits = {config->code_max_bytes, config->input_max_bytes};
+
+	return request_body_max(&limits);
+}
+
+void api_base_url(struct api *api, const struct http_request *request, char base[API_BASE_SIZE])
+{
+	const char *listen = api->service->config.listen;
+
+	if (request->host != NULL)
+		(void)snprintf(base, API_BASE_SIZE, "http://%s", request->host);
+	else
+		(void)snprintf(base, API_BASE_SIZE, strchr(listen, ':') ? "http://[%s]:%u" : "http://%s:%u",
+			listen, atomic_load(&api->port));
+}

@@ -1,0 +1,330 @@
+/* main.c: cofferdam-service. Reads its configuration, opens what it needs, serves until a signal comes.
+ *
+ * Roles: `api` answers HTTP, `worker` runs jobs, `all` does both. It needs no capability and no particular user; the
+ * supervisor at SOCKET does what needs root. */
+#include "sandbox/base/config.h"
+#include "sandbox/base/fd.h"
+#include "sandbox/base/log.h"
+#include "service/api.h"
+#include "service/languages.h"
+#include "service/metrics.h"
+#include "service/request.h"
+#include "service/worker.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define ROW(name, type, field, min, max, standard, help)                                                     \
+	{                                                                                                    \
+		name, type, offsetof(struct service_config, field), min, max, standard, help                 \
+	}
+
+static const struct config_row rows[] = {
+	ROW("LISTEN", CONFIG_STRING, listen, 1, 63, "127.0.0.1", "loopback address to listen on, in numbers"),
+	ROW("PORT", CONFIG_NUMBER, port, 0, 65535, "8080", "port to listen on; 0: any free one"),
+	ROW("STATE_DIR", CONFIG_STRING, state_dir, 1, 4000, "/var/lib/cofferdam",
+		"the service keeps jobs and outputs in STATE_DIR/service"),
+	ROW("SOCKET", CONFIG_STRING, socket, 1, 107, NULL,
+		"the supervisor's socket (default: STATE_DIR/supervisor.sock)"),
+	ROW("POLICIES_DIR", CONFIG_STRING, policies_dir, 1, 4000, DEFAULT_POLICIES_DIR,
+		"directory of the policies"),
+	ROW("ROLE", CONFIG_STRING, role, 1, 16, "all", "api, worker or all"),
+	ROW("WORKERS", CONFIG_NUMBER, workers, 0, 1024, "0", "jobs that run at one time; 0: as many as CPUs"),
+	ROW("EXEC_TIMEOUT_SEC", CONFIG_NUMBER, exec_timeout_sec, 1, 3600, "10",
+		"seconds that a program may run, elapsed and of CPU time"),
+	ROW("EXEC_MEMORY", CONFIG_BYTES, memory_bytes, 0, 1ULL << 40, "0",
+		"memory of a program; 0: as its policy says"),
+	ROW("EXEC_PROCESSES", CONFIG_NUMBER, processes, 0, 100000, "0",
+		"processes and threads of a program; 0: as its policy says"),
+	ROW("EXEC_CPUS", CONFIG_MILLIS, cpu_millis, 0, 1024000, "0",
+		"CPUs that a program may use at one time (0.5, 2); 0: as its policy says"),
+	ROW("EXEC_OUTPUT", CONFIG_BYTES, output_bytes, 0, 1ULL << 30, "0",
+		"what a program may print; 0: as its policy says"),
+	ROW("CODE_MAX", CONFIG_BYTES, code_max_bytes, 1, 16 << 20, "100000", "largest code of a submission"),
+	ROW("INPUT_MAX", CONFIG_BYTES, input_max_bytes, 0, 16 << 20, "1M", "largest input of a submission"),
+	ROW("URL_TTL_SEC", CONFIG_NUMBER, url_ttl_sec, 1, 604800, "1800",
+		"seconds that a download link is valid"),
+	ROW("REQUEST_TIMEOUT_SEC", CONFIG_NUMBER, request_timeout_sec, 1, 3600, "10",
+		"seconds within which a request must have arrived whole"),
+	ROW("LOG_LEVEL", CONFIG_STRING, log_level, 1, 16, "info", "debug, info, warn or error"),
+	ROW("READY_FD", CONFIG_NUMBER, ready_fd, 0, 1023, "0",
+		"open descriptor that gets \"READY http://...\" once requests are accepted; 0: none"),
+};
+
+static const char usage[] = "cofferdam-service [options]\n"
+			    "The job service of Cofferdam: HTTP, queue, store and workers.\n";
+
+enum { EXIT_USAGE = 2 };
+
+/* Everything that is open, in the order in which it was opened. */
+struct program {
+	struct service service;
+	char *socket;	 /* owned: the default's text */
+	char *directory; /* owned: STATE_DIR/service */
+	struct workers *workers;
+	struct http_server *server;
+	struct api api;
+};
+
+/* --- configuration -------------------------------------------------------------------------------------------- */
+
+static int set_log_level(const char *name, struct sandbox_error *err)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_DEBUG] = "debug",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_WARN] = "warn",
+		[LOG_LEVEL_ERROR] = "error",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], name) == 0) {
+			log_set_level((enum log_level)i);
+			return 0;
+		}
+	return error_set(err, EINVAL, "config", "LOG_LEVEL is debug, info, warn or error");
+}
+
+static int check_config(const struct service_config *config, struct sandbox_error *err)
+{
+	if (strcmp(config->role, "api") != 0 && strcmp(config->role, "worker") != 0 &&
+		strcmp(config->role, "all") != 0)
+		return error_set(err, EINVAL, "config", "ROLE is api, worker or all");
+	if (!request_address_is_loopback(config->listen))
+		return error_set(err, EINVAL, "config",
+			"LISTEN must be a loopback address in numbers, such as 127.0.0.1 or ::1: the service "
+			"knows no authentication yet and accepts code from whoever reaches it");
+	return set_log_level(config->log_level, err);
+}
+
+static int configure(struct program *program, int argc, char *argv[], struct sandbox_error *err)
+{
+	struct service_config *config = &program->service.config;
+	int next = argc;
+
+	int r = config_parse(rows, ARRAY_SIZE(rows), config, argc, argv, usage, stdout, &next, err);
+	if (r != 0)
+		return r;
+	if (next < argc)
+		return error_set(err, EINVAL, "config", "unexpected argument: %.64s", argv[next]);
+	if (asprintf(&program->directory, "%s/service", config->state_dir) < 0 ||
+		asprintf(&program->socket, "%s/supervisor.sock", config->state_dir) < 0)
+		return error_set(err, ENOMEM, "config", "no memory");
+	if (config->socket == NULL)
+		config->socket = program->socket;
+	return check_config(config, err);
+}
+
+/* --- start ---------------------------------------------------------------------------------------------------- */
+
+/* No set-user-id program may ever give it more than it has; descriptors for all connections. */
+static int limit_self(struct program *program, struct sandbox_error *err)
+{
+	struct rlimit files;
+
+	(void)program;
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, "service.limits", "no_new_privs");
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) < 0)
+		return error_errno(err, "service.limits", "RLIMIT_CORE");
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return error_errno(err, "service.limits", "RLIMIT_NOFILE");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return error_errno(err, "service.limits", "RLIMIT_NOFILE");
+	return 0;
+}
+
+static int make_directory(const char *path, mode_t mode, struct sandbox_error *err)
+{
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return error_errno(err, "service.state", "cannot make %s", path);
+	return 0;
+}
+
+static int make_directories(struct program *program, struct sandbox_error *err)
+{
+	int r = make_directory(program->service.config.state_dir, 0755, err);
+
+	return r < 0 ? r : make_directory(program->directory, 0700, err);
+}
+
+static int open_languages(struct program *program, struct sandbox_error *err)
+{
+	struct service *service = &program->service;
+
+	int r = languages_open(service->config.policies_dir, &service->languages, err);
+	if (r == 0)
+		r = workers_check_limits(service, err);
+	if (r == 0)
+		r = metrics_open(service->languages, &service->metrics, err);
+	return r;
+}
+
+static int open_backends(struct program *program, struct sandbox_error *err)
+{
+	struct service *service = &program->service;
+
+	int r = store_sqlite_open(program->directory, &service->store, err);
+	if (r == 0)
+		r = queue_sqlite_open(program->directory, &service->queue, err);
+	if (r == 0)
+		r = objects_files_open(program->directory, &service->objects, err);
+	return r;
+}
+
+static bool has_role(const struct program *program, const char *role)
+{
+	const char *own = program->service.config.role;
+
+	return strcmp(own, "all") == 0 || strcmp(own, role) == 0;
+}
+
+static int requeue(const char *id, const char *language, void *user)
+{
+	struct service *service = user;
+	struct sandbox_error err = {0};
+
+	int r = service->queue->operations->send(service->queue, id, language, &err);
+	if (r < 0)
+		log_event(LOG_LEVEL_ERROR, "recover.failed", "s:id", id, "e:error", &err, NULL);
+	return r;
+}
+
+/* Jobs that a dead process had accepted or begun are taken up again. */
+static int start_workers(struct program *program, struct sandbox_error *err)
+{
+	struct service *service = &program->service;
+	unsigned n = service->config.workers > 0 ? (unsigned)service->config.workers : workers_default();
+
+	if (!has_role(program, "worker"))
+		return 0;
+	int r = service->store->operations->recover(service->store, requeue, service, err);
+	return r < 0 ? r : workers_start(service, n, &program->workers, err);
+}
+
+static int start_server(struct program *program, struct sandbox_error *err)
+{
+	const struct service_config *config = &program->service.config;
+	const struct http_options options = {
+		.address = config->listen,
+		.port = (uint16_t)config->port,
+		.timeout_sec = (unsigned)config->request_timeout_sec,
+		.body_max = api_body_max(config),
+		.handler = api_http_handler(&program->api),
+	};
+
+	if (!has_role(program, "api"))
+		return 0;
+	int r = http_server_open(&options, &program->server, err);
+	if (r == 0)
+		atomic_store(&program->api.port, http_server_port(program->server));
+	return r;
+}
+
+static int announce(struct program *program, struct sandbox_error *err)
+{
+	const struct service_config *config = &program->service.config;
+	unsigned port = atomic_load(&program->api.port);
+	bool is_bracketed = strchr(config->listen, ':') != NULL;
+	char line[128];
+
+	(void)snprintf(line, sizeof(line), "READY http://%s%s%s:%u\n", is_bracketed ? "[" : "",
+		config->listen, is_bracketed ? "]" : "", port);
+	if (!has_role(program, "api"))
+		(void)snprintf(line, sizeof(line), "READY\n");
+	log_event(LOG_LEVEL_INFO, "service.ready", "s:role", config->role, "s:listen", config->listen,
+		"u:port", (uint64_t)port, NULL);
+	if (config->ready_fd == 0)
+		return 0;
+	int r = fd_write_all((int)config->ready_fd, line, strlen(line));
+	(void)fd_close((int)config->ready_fd);
+	return r < 0 ? error_set(err, -r, "service.ready", "READY_FD: %s", strerrordesc_np(-r)) : 0;
+}
+
+static const struct {
+	const char *name;
+	int (*step)(struct program *program, struct sandbox_error *err);
+} steps[] = {
+	{"limit_self", limit_self},
+	{"make_directories", make_directories},
+	{"open_languages", open_languages},
+	{"open_backends", open_backends},
+	{"start_workers", start_workers},
+	{"start_server", start_server},
+	{"announce", announce},
+};
+
+static int start(struct program *program, struct sandbox_error *err)
+{
+	int r = 0;
+
+	api_init(&program->api, &program->service);
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++)
+		r = steps[i].step(program, err);
+	return r;
+}
+
+/* In the reverse order; accepts what never started. */
+static void stop(struct program *program)
+{
+	struct service *service = &program->service;
+
+	program->server = http_server_close(program->server);
+	program->workers = workers_stop(program->workers);
+	if (service->objects != NULL)
+		service->objects = service->objects->operations->close(service->objects);
+	if (service->queue != NULL)
+		service->queue = service->queue->operations->close(service->queue);
+	if (service->store != NULL)
+		service->store = service->store->operations->close(service->store);
+	service->metrics = metrics_close(service->metrics);
+	service->languages = languages_close(service->languages);
+	api_destroy(&program->api);
+	free(program->socket);
+	free(program->directory);
+}
+
+/* --- the program ---------------------------------------------------------------------------------------------- */
+
+static int serve(struct program *program)
+{
+	struct sandbox_error err = {0};
+	sigset_t signals;
+	int number;
+
+	/* Blocked before the first thread starts, so that all inherit it and the signals wait for sigwait. */
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	int r = start(program, &err);
+	if (r == 0) {
+		(void)sigwait(&signals, &number);
+		log_event(LOG_LEVEL_INFO, "service.stopping", "i:signal", (int64_t)number, NULL);
+	} else {
+		log_event(LOG_LEVEL_ERROR, "service.failed", "e:error", &err, NULL);
+	}
+	stop(program);
+	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char *argv[])
+{
+	struct program program = {0};
+	struct sandbox_error err = {0};
+
+	int r = configure(&program, argc, argv, &err);
+	if (r == 0)
+		return serve(&program);
+	if (r < 0)
+		(void)fprintf(stderr, "cofferdam-service: %s\n", err.message);
+	free(program.socket);
+	free(program.directory);
+	return r == CONFIG_HELP ? EXIT_SUCCESS : EXIT_USAGE;
+}

@@ -1,0 +1,271 @@
+#include "service/worker_job.h"
+
+#include "sandbox/base/fd.h"
+#include "sandbox/base/log.h"
+#include "service/languages.h"
+#include "service/metrics.h"
+#include "service/worker.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <string.h>
+
+enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1 };
+
+/* A delivery on its way. */
+struct delivery {
+	struct worker_context *context;
+	const struct queue_message *message;
+	struct job job; /* as claimed */
+	struct runner_output output;
+};
+
+/* True: the service is stopping. */
+static bool pause_msec(const struct worker_context *context, int msec)
+{
+	struct pollfd stop = {.fd = context->runner.stop_fd, .events = POLLIN};
+
+	return poll(&stop, 1, msec) > 0;
+}
+
+bool worker_is_stopping(const struct worker_context *context)
+{
+	return pause_msec(context, 0);
+}
+
+bool worker_wait_for_supervisor(struct worker_context *context)
+{
+	struct sandbox_error err = {0};
+
+	while (atomic_load(&context->is_supervisor_lost) && door_ping(context->runner.socket, &err) < 0) {
+		if (pause_msec(context, PAUSE_MSEC))
+			return false;
+		err.errno_value = 0;
+	}
+	if (atomic_exchange(&context->is_supervisor_lost, false))
+		log_event(LOG_LEVEL_INFO, "supervisor.back", NULL);
+	return true;
+}
+
+void worker_pause_after(
+	const struct worker_context *context, const char *what, const struct sandbox_error *err)
+{
+	log_event(LOG_LEVEL_ERROR, what, "e:error", err, NULL);
+	(void)pause_msec(context, PAUSE_MSEC);
+}
+
+/* --- the message ---------------------------------------------------------------------------------------------- */
+
+static void acknowledge(const struct delivery *delivery)
+{
+	struct queue *queue = delivery->context->service->queue;
+	struct sandbox_error err = {0};
+
+	/* Not acknowledged: it comes again, finds a finished job and is acknowledged then. */
+	if (queue->operations->ack(queue, delivery->message, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "queue.ack", "s:id", delivery->message->id, "e:error", &err, NULL);
+}
+
+static void return_message(const struct delivery *delivery, unsigned delay_sec)
+{
+	struct queue *queue = delivery->context->service->queue;
+	struct sandbox_error err = {0};
+
+	/* Not returned: its lease runs out. */
+	if (queue->operations->nack(queue, delivery->message, delay_sec, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "queue.nack", "s:id", delivery->message->id, "e:error", &err, NULL);
+}
+
+/* Logged only: while the lease is too short, the worst that comes is the job's second run. */
+static void extend_lease(const struct delivery *delivery, const struct policy *policy)
+{
+	struct queue *queue = delivery->context->service->queue;
+	uint64_t wall_usec = runner_wall_usec(&delivery->context->runner, policy);
+	unsigned lease_sec = (unsigned)(wall_usec / 1000000) + WORKER_LEASE_MARGIN_SEC;
+	struct sandbox_error err = {0};
+
+	if (queue->operations->extend(queue, delivery->message, lease_sec, &err) < 0)
+		log_event(
+			LOG_LEVEL_WARN, "queue.extend", "s:id", delivery->message->id, "e:error", &err, NULL);
+}
+
+/* --- the job's state ------------------------------------------------------------------------------------------ */
+
+/* The claimed job and its message go back, for another attempt. */
+static void give_back(struct delivery *delivery, unsigned delay_sec)
+{
+	struct store *store = delivery->context->service->store;
+	struct sandbox_error err = {0};
+
+	/* Not released: its next delivery finds it running and releases it (release_stale). */
+	if (store->operations->release(store, delivery->job.id, delivery->job.attempt, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "store.release", "s:id", delivery->job.id, "e:error", &err, NULL);
+	return_message(delivery, delay_sec);
+}
+
+static void retry(struct delivery *delivery, const struct sandbox_error *why)
+{
+	log_event(LOG_LEVEL_WARN, "job.retry", "s:id", delivery->job.id, "u:attempt",
+		(uint64_t)delivery->job.attempt, "e:error", why, NULL);
+	metrics_retried(delivery->context->service->metrics);
+	give_back(delivery, RETRY_DELAY_SEC);
+}
+
+/* The job is running, says the store, but here is its message again. The first delivery may be a twin of one that
+ * is being worked on; a later one means that the worker before died or that its lease ran out. */
+static int release_stale(const struct delivery *delivery, const struct job *job, struct sandbox_error *err)
+{
+	struct store *store = delivery->context->service->store;
+
+	if (delivery->message->receive_count <= 1)
+		return STORE_CONFLICT;
+	log_event(LOG_LEVEL_WARN, "job.stale", "s:id", job->id, "u:attempt", (uint64_t)job->attempt, NULL);
+	return store->operations->release(store, job->id, job->attempt, err);
+}
+
+/* The message's job cannot be claimed: it is finished, or someone has it. */
+static void resolve_conflict(const struct delivery *delivery)
+{
+	struct store *store = delivery->context->service->store;
+	struct sandbox_error err = {0};
+	struct job job = {0};
+
+	int r = store->operations->get(store, delivery->message->id, &job, &err);
+	bool is_finished = r == 0 && job.status != JOB_QUEUED && job.status != JOB_RUNNING;
+	if (is_finished || r == STORE_MISSING) {
+		acknowledge(delivery);
+	} else {
+		if (r == 0 && job.status == JOB_RUNNING)
+			r = release_stale(delivery, &job, &err);
+		return_message(delivery, r == 0 ? 0 : WORKER_LEASE_MARGIN_SEC);
+	}
+	job_free(&job);
+}
+
+/* True: the job is ours. */
+static bool claim(struct delivery *delivery)
+{
+	struct store *store = delivery->context->service->store;
+	struct sandbox_error err = {0};
+
+	int r = store->operations->claim(store, delivery->message->id, &delivery->job, &err);
+	if (r == STORE_CONFLICT) {
+		resolve_conflict(delivery);
+	} else if (r == STORE_MISSING) {
+		log_event(LOG_LEVEL_WARN, "job.missing", "s:id", delivery->message->id, NULL);
+		acknowledge(delivery);
+	} else if (r < 0) {
+		return_message(delivery, RETRY_DELAY_SEC);
+		worker_pause_after(delivery->context, "store.claim", &err);
+	}
+	return r == 0;
+}
+
+/* --- the result ----------------------------------------------------------------------------------------------- */
+
+static int store_output(struct delivery *delivery, struct sandbox_error *err)
+{
+	struct objects *objects = delivery->context->service->objects;
+	char name[sizeof("outputs/.txt") + JOB_ID_SIZE];
+
+	(void)snprintf(name, sizeof(name), "outputs/%s.txt", delivery->job.id);
+	int r = objects->operations->put(objects, name, delivery->output.fd, delivery->output.size, err);
+	if (r < 0)
+		return r;
+	free(delivery->job.output_path);
+	delivery->job.output_path = strdup(name);
+	return delivery->job.output_path ? 0 : error_set(err, ENOMEM, "worker.output", "no memory");
+}
+
+/* Writes the result, once and for all. */
+static void finish(struct delivery *delivery)
+{
+	struct service *service = delivery->context->service;
+	struct job *job = &delivery->job;
+	struct sandbox_error err = {0};
+
+	job->completed_usec = job->updated_usec = job_now_usec();
+	int r = service->store->operations->finish(service->store, job, &err);
+	if (r < 0) {
+		retry(delivery, &err);
+		return;
+	}
+	acknowledge(delivery);
+	if (r == STORE_CONFLICT) { /* another attempt was faster; its result stands */
+		log_event(LOG_LEVEL_WARN, "job.superseded", "s:id", job->id, "u:attempt",
+			(uint64_t)job->attempt, NULL);
+		return;
+	}
+	metrics_finished(service->metrics, job);
+	log_event(LOG_LEVEL_INFO, "job.finished", "s:id", job->id, "s:language", job->language, "s:status",
+		job_status_name(job->status), "s:verdict", report_verdict_name(job->verdict), "u:attempt",
+		(uint64_t)job->attempt, "i:wall_usec", job->exec_duration_usec, NULL);
+}
+
+static void fail(struct delivery *delivery, const struct sandbox_error *err)
+{
+	log_event(LOG_LEVEL_ERROR, "job.internal_error", "s:id", delivery->job.id, "u:attempt",
+		(uint64_t)delivery->job.attempt, "e:error", err, NULL);
+	runner_fail(&delivery->job, err->stage, err->message);
+	finish(delivery);
+}
+
+static void retry_or_fail(struct delivery *delivery, uint32_t attempts, const struct sandbox_error *err)
+{
+	if (delivery->job.attempt >= attempts)
+		fail(delivery, err);
+	else
+		retry(delivery, err);
+}
+
+/* --- the delivery --------------------------------------------------------------------------------------------- */
+
+static int perform(struct delivery *delivery, struct sandbox_error *err)
+{
+	const struct policy *policy =
+		languages_find(delivery->context->service->languages, delivery->job.language);
+	if (policy == NULL)
+		return error_set(err, ENOENT, "worker.language", "the language is no longer offered");
+	extend_lease(delivery, policy);
+	int r = runner_run(&delivery->context->runner, policy, &delivery->job, &delivery->output, err);
+	return r == 0 ? store_output(delivery, err) : r;
+}
+
+static void conclude(struct delivery *delivery, int r, const struct sandbox_error *err)
+{
+	switch (r) {
+	case 0:
+		finish(delivery);
+		return;
+	case RUNNER_STOPPED:
+		log_event(LOG_LEVEL_INFO, "job.given_back", "s:id", delivery->job.id, NULL);
+		give_back(delivery, 0);
+		return;
+	case RUNNER_UNREACHABLE:
+		atomic_store(&delivery->context->is_supervisor_lost, true);
+		retry(delivery, err);
+		return;
+	case RUNNER_LOST:
+		atomic_store(&delivery->context->is_supervisor_lost, true);
+		retry_or_fail(delivery, WORKER_ATTEMPTS_LOST, err);
+		return;
+	default:
+		assert(r < 0);
+		retry_or_fail(delivery, WORKER_ATTEMPTS, err);
+		return;
+	}
+}
+
+void worker_handle(struct worker_context *context, const struct queue_message *message)
+{
+	struct delivery delivery = {.context = context, .message = message, .output.fd = -1};
+	struct sandbox_error err = {0};
+
+	if (claim(&delivery)) {
+		metrics_started(context->service->metrics);
+		conclude(&delivery, perform(&delivery, &err), &err);
+		metrics_stopped(context->service->metrics);
+	}
+	runner_output_close(&delivery.output);
+	job_free(&delivery.job);
+}
