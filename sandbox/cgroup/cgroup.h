@@ -1,8 +1,9 @@
 /* cgroup.h: one small interface over cgroup v2, v1 and hybrids, chosen per controller by probing.
  *
- * An engine claims one slot: a directory "cofferdam-<n>" in each hierarchy it uses, held by an flock on the first of
- * them for as long as the engine lives (the kernel drops it when the engine dies, however). The slot's number also
- * gives the engine its block of user ids. Slots whose lock is free are swept by the next engine. */
+ * An engine claims one slot: a directory "cofferdam-<n>" in each hierarchy it uses, held by an flock for as long as
+ * the engine lives (the kernel drops it when the engine dies, however). The slot's number also gives the engine its
+ * block of user ids. Slots whose lock is free are swept by the next engine. A forked child that outlives the engine must
+ * close what it inherited, else it keeps the lock. */
 #pragma once
 
 #include "sandbox/base/error.h"
@@ -14,6 +15,9 @@
 
 enum cgroup_controller { CGROUP_CPU, CGROUP_CPUACCT, CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CONTROLLER_N };
 
+/* "cpu", "cpuacct", "memory", "pids". */
+const char *cgroup_controller_name(enum cgroup_controller controller);
+
 /* Where one controller lives. CPUACCT on v2 is cpu.stat of the cpu controller's directory. */
 struct cgroup_where {
 	int version;	  /* 1 or 2; 0: not found */
@@ -22,13 +26,17 @@ struct cgroup_where {
 	char reason[128]; /* version 0: why, and what to change */
 };
 
-/* What this host offers; changes nothing on it. PARENT: NULL, or a path below every used mount (configuration).
+/* What this host offers; changes nothing on it. PARENT: NULL, or a path below every used mount (configuration; the
+ * directory must exist). Without one: on v2 our own group when systemd delegated it to us (the extended attribute;
+ * being in its leaf "supervisor" counts too), else the top of the mount; on v1 the top of the mount.
  * Always fills all entries; returns 0, or -ENOTSUP with ERR naming the first missing controller and the remedy. */
 int cgroup_probe(const char *parent, struct cgroup_where ret[CGROUP_CONTROLLER_N], struct sandbox_error *err);
 
 struct cgroup_host; /* an engine's slot */
 
-/* Probes, claims a free slot, sweeps dead ones (kills what is left in them, removes their directories). */
+/* Probes, claims a free slot, sweeps dead ones (kills what is left in them, removes their directories), and tries
+ * every limit once on a scratch group. In a delegated v2 group the calling process moves into the leaf "supervisor",
+ * which stays. 0, or a negative errno with ERR: -ENOTSUP when this host cannot enforce a limit. */
 int cgroup_host_open(const char *parent, struct cgroup_host **ret, struct sandbox_error *err);
 /* Removes the slot's directories. Accepts NULL; returns NULL. */
 struct cgroup_host *cgroup_host_close(struct cgroup_host *host);
@@ -37,16 +45,21 @@ unsigned cgroup_host_slot(const struct cgroup_host *host);
 
 struct cgroup; /* one cell's group: a directory per hierarchy below the slot */
 
-/* A group for one cell, named NAME (fresh: an existing directory is an error, never reused), with the tightest of
- * limits set; it is given its real ones with cgroup_set. */
+/* A group for one cell, named NAME (at most 63 bytes, no '/'; fresh: an existing directory is -EEXIST, never reused),
+ * with limits under which nothing lives: no memory, no fork, 1 % of a CPU. Give it its real ones with cgroup_set
+ * before anything joins. */
 int cgroup_create(struct cgroup_host *host, const char *name, struct cgroup **ret, struct sandbox_error *err);
 
 /* Sets memory (no swap), processes (+1 for init), CPU bandwidth. Verified by reading back; -EIO when the kernel
  * holds another value. */
 int cgroup_set(struct cgroup *cgroup, const struct sandbox_limits *limits, struct sandbox_error *err);
 
-/* For the launcher: descriptors of the files into which a process writes "0" to join (v1 `tasks`, v2
- * `cgroup.procs`), one per hierarchy; borrowed. Returns how many (at most CGROUP_CONTROLLER_N). */
+/* For the launcher, when every controller is on v2: the group's directory for clone3's CLONE_INTO_CGROUP (Linux 5.7),
+ * borrowed; cgroup_join_fds then returns 0. Otherwise -1. */
+int cgroup_into_fd(const struct cgroup *cgroup);
+
+/* For the launcher otherwise: descriptors of the files into which a process writes "0" to join (v1 `tasks`, which moves
+ * one thread: join before making others; v2 `cgroup.procs`), one per hierarchy; borrowed. Returns how many (at most CGROUP_CONTROLLER_N). */
 size_t cgroup_join_fds(const struct cgroup *cgroup, int ret[CGROUP_CONTROLLER_N]);
 
 /* The directory to clone into with CLONE_INTO_CGROUP when every controller is on v2 (then there is nothing to join);
@@ -58,7 +71,7 @@ struct cgroup_usage {
 	uint64_t user_usec;
 	uint64_t system_usec;
 };
-/* CPU used by the whole group until now, ended processes included. */
+/* CPU used by the whole group until now, ended processes included. Lags by a scheduler tick at most. */
 int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *ret, struct sandbox_error *err);
 
 struct cgroup_evidence {
@@ -70,8 +83,9 @@ struct cgroup_evidence {
 int cgroup_evidence(struct cgroup *cgroup, struct cgroup_evidence *ret, struct sandbox_error *err);
 
 /* Descriptors to watch for "an OOM kill or a refused fork may have happened" with epoll events EVENTS (v2: EPOLLPRI
- * on *.events; v1: EPOLLIN on an eventfd); after one fires, read cgroup_evidence. Borrowed. Not every kernel reports
- * every event: *NEEDS_POLL is true when refused forks must be looked for from time to time (v1 before/after 6.11). */
+ * on *.events; v1: EPOLLIN on an eventfd); after one fires, clear it, then read cgroup_evidence. Borrowed.
+ * *NEEDS_POLL is true (v1) when that is not enough and evidence must be looked for from time to time: v1 announces
+ * an OOM just before it kills, so that the evidence may follow the event, and does not announce refused forks. */
 struct cgroup_event {
 	int fd;
 	uint32_t events;
