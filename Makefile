@@ -151,7 +151,8 @@ format-check: | deps
 format: | deps
 	tests/lint/format-check --fix
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(TESTLIB_SRC)) $(BUILD)/libservice.a $(BUILD)/libsandbox.a
+$(BUILD)/libtest.a: $(call obj,$(TESTLIB_SRC))
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libtest.a $(BUILD)/libservice.a $(BUILD)/libsandbox.a
 	echo "link    $@"
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS) $(CHECK_LIBS)

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct sandbox_error *err, int errno_value, const char *stage, const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static void fill(
+	struct sandbox_error *err, int errno_value, const char *stage, const char *fmt, va_list args)
 {
 	err->errno_value = errno_value;
 	(void)snprintf(err->stage, sizeof(err->stage), "%s", stage);

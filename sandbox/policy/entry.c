@@ -86,8 +86,8 @@ int profile_read_action(const struct document_at *parent, const char *action_key
 	struct document_at number = document_member(parent, number_key);
 	struct document_at name = document_member(parent, name_key);
 	const char *text;
-	uint64_t errno_ret;
-	bool is_given;
+	uint64_t errno_ret = 0;
+	bool is_given = false;
 	size_t i;
 
 	int r = document_string(&action, 1, 64, &text);
