@@ -16,3 +16,5 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
  * per line, so lines of several processes do not mix. */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 void log_set_level(enum log_level level);
+/* "debug", "info", "warn" or "error". 0, or -EINVAL with ERR when NAME is none of them. */
+int log_set_level_name(const char *name, struct sandbox_error *err);

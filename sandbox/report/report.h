@@ -47,7 +47,8 @@ void report_explain(
  *  "switches_voluntary": …, "switches_involuntary": …, "oom_kills": …, "forks_refused": …,
  *  "phases": {"acquire_nsec": …, …}}. exit_code null unless the cause is exited. Owned by the caller; NULL: no memory. */
 json_t *report_result(const struct sandbox_result *result);
-/* The inverse, for stored results (`collected` comes back empty). 0 or -EINVAL. */
+/* The inverse, for stored results; what JSON does not carry (`collected`, the number and architecture of a forbidden
+ * call) comes back as "none". 0 or -EINVAL. */
 int report_result_parse(const json_t *json, struct sandbox_result *ret);
 
 /* {"stage": …, "errno": "ENOMEM", "message": …} */
