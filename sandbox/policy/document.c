@@ -158,7 +158,7 @@ int document_bool(const struct document_at *at, bool *ret)
 
 int document_copy(const struct document_at *at, size_t min, size_t max, char **ret)
 {
-	const char *text;
+	const char *text = NULL;
 
 	int r = document_string(at, min, max, &text);
 	if (r < 0)

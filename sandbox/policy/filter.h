@@ -4,12 +4,16 @@
  * every other one ENOTTY" cannot be said) and drops conflicting rules silently; libseccomp gives names and numbers.
  *
  * Semantics of a profile: the entries of one system call are tried in the order of the file, the first whose
- * arguments all match decides; no match: defaultAction. As in runc: two conditions on the same argument index in one
- * entry are alternatives; names unknown to libseccomp are skipped; with a defaultAction of ERRNO, numbers above the
- * highest that libseccomp knows get ENOSYS so that libc's probes degrade. Differences, for strictness: KILL*, TRAP,
- * TRACE and LOG-with-kill actions all become SECCOMP_RET_USER_NOTIF, so that the cell's init can end the run and name
- * the call (a target cannot catch it, and the evidence cannot be forged); a foreign architecture (int 0x80, x32)
- * always does. SCMP_ACT_NOTIFY is refused. */
+ * arguments match decides; no match: defaultAction. As in runc: the conditions of one entry must all hold, except that
+ * several on the same argument are alternatives (an entry that has both is refused: runtimes differ); names unknown
+ * to libseccomp are skipped; with a defaultAction of ERRNO, numbers that libseccomp does not know get ENOSYS so that
+ * libc's probes degrade. Arguments are compared as 64-bit numbers; the kernel reads only 32 bits of many, so an entry
+ * that *denies* needs a MASKED_EQ with 0xffffffff to be strict.
+ *
+ * Differences, for strictness: KILL*, TRAP and TRACE become SECCOMP_RET_USER_NOTIF, so that the cell's init can end
+ * the run and name the call (a target cannot catch it, and the evidence cannot be forged); a foreign architecture
+ * (int 0x80, x32) always does. SCMP_ACT_NOTIFY is refused. Docker's includes and excludes are decided for a cell: no
+ * capability, amd64, the running kernel. */
 #pragma once
 
 #include "sandbox/base/error.h"

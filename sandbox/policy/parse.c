@@ -170,7 +170,7 @@ int policy_parse(enum policy_kind kind, const char *where, const char *name, con
 	}
 	json_decref(tree);
 	if (r < 0)
-		policy = policy_free(policy);
+		(void)policy_free(policy);
 	else
 		*ret = policy;
 	return r;

@@ -40,7 +40,8 @@ static void where_of(char where[WHERE_SIZE], const char *directory, const char *
 
 static int out_of_memory(struct loader *loader, const char *where)
 {
-	return error_set(loader->err, ENOMEM, "policy", "%s: out of memory", where);
+	(void)error_set(loader->err, ENOMEM, "policy", "%s: out of memory", where);
+	return -ENOMEM;
 }
 
 static int read_file(struct loader *loader, const char *where, char **ret, size_t *ret_size)
@@ -74,7 +75,7 @@ static int find_profile(struct loader *loader, const char *name, const struct fi
 {
 	_cleanup_free_ char *text = NULL;
 	char where[WHERE_SIZE];
-	size_t size;
+	size_t size = 0;
 
 	for (size_t i = 0; i < loader->nprofiles; i++)
 		if (strcmp(loader->profiles[i].name, name) == 0) {
@@ -125,7 +126,7 @@ static int load_policy(struct loader *loader, enum policy_kind kind, const char 
 	_cleanup_free_ char *text = NULL;
 	struct policy *policy;
 	char where[WHERE_SIZE];
-	size_t size;
+	size_t size = 0;
 
 	where_of(where, directories[kind], name);
 	if (loader->set->npolicies == BOUND_POLICIES)
@@ -276,7 +277,7 @@ int policy_set_load(const char *dir, const char *only, struct policy_set **ret, 
 		loader.set->policies = calloc(BOUND_POLICIES, sizeof(struct policy *));
 	if (loader.dirfd < 0)
 		r = error_errno(err, "policy", "%s", dir);
-	else if (loader.set == NULL || loader.set->policies == NULL)
+	if (r == 0 && (loader.set == NULL || loader.set->policies == NULL))
 		r = out_of_memory(&loader, dir);
 	if (r == 0)
 		r = only != NULL ? load_only(&loader, only) : load_all(&loader);
