@@ -418,6 +418,11 @@ struct cell *cell_run(struct cell_host *host, const struct cell_plan *plan)
 	return cell;
 }
 
+struct cell *cell_probe(struct cell_host *host, const char *command)
+{
+	return cell_run(host, &(struct cell_plan){.policy = "attack-run", .command = command});
+}
+
 void cell_free(struct cell *cell)
 {
 	if (cell == NULL)

@@ -1,10 +1,10 @@
 /* cell.h: runs probes in cells, for tests/sandbox and tests/attacks.
  *
- *   struct cell_host *host = cell_open("probe-run");      skips through CELL_OPEN when this machine cannot
- *   struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "probe-run", .command = "work exit 3"});
+ *   CELL_OPEN(host, "attack-run");            leaves the test as skipped when this machine cannot
+ *   struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "attack-run", .command = "work exit 3"});
  *   cell_expect_exit(cell, 3);
  *   cell_free(cell);
- *   cell_close(host);                                     fails the test unless the host is as it was
+ *   cell_close(host);                         fails the test unless the host is as it was
  *
  * The engine is single-threaded: every wait here is a loop over the engine's descriptor and the cells' pipes. Waits
  * are bounded by CELL_PATIENCE_MSEC, far above any limit a test sets; running into it fails the test. */
@@ -108,6 +108,8 @@ void cell_wait_for(struct cell *cell, const char *text);
 /* Writes to the open input pipe; NULL closes it. */
 void cell_feed(struct cell *cell, const char *text);
 struct cell *cell_run(struct cell_host *host, const struct cell_plan *plan);
+/* The same for COMMAND under the policy "attack-run" and small limits. */
+struct cell *cell_probe(struct cell_host *host, const char *command);
 void cell_free(struct cell *cell);
 /* One round of the loop: the engine and every cell's pipes. */
 void cell_turn(struct cell_host *host, int timeout_msec);
@@ -133,9 +135,10 @@ const char *cell_value(const struct cell *cell, const char *key);
 
 /* The host's side. */
 
-/* Processes of running cells as the host counts them: at most CELL_PIDS. */
+/* Processes of running cells, inits included, as the host counts them: at most CELL_PIDS. */
 size_t cell_pids(const struct cell_host *host, pid_t ret[CELL_PIDS]);
-/* Reads FILE ("pids.max") of the only cell's directory in the hierarchy of CONTROLLER ("pids"). */
+/* Reads FILE ("pids.max") of the only cell's directory in the hierarchy of CONTROLLER (enum cgroup_controller); ""
+ * when there is no such file. */
 void cell_cgroup_read(const struct cell_host *host, int controller, const char *file, char *buf, size_t size);
 /* Directories of cells in all hierarchies together. */
 unsigned cell_cgroup_count(const struct cell_host *host);
