@@ -3,6 +3,7 @@
 #include "tests/attacks/table.h"
 #include "tests/lib/cell.h"
 
+#include <signal.h>
 #include <string.h>
 
 enum { PHASES = 4 };
@@ -83,6 +84,19 @@ static void expect_evidence_of_the_kernel(const struct cell *cell)
 	}
 }
 
+static bool is_foreign(const struct attack *attack)
+{
+	return attack->evidence[0] != NULL && strncmp(attack->evidence[0], "i386:", 5) == 0;
+}
+
+/* Without 32-bit system calls the instruction is a fault, and what the filter would say cannot be seen. */
+static void expect_fault(const char *name, const struct cell *cell)
+{
+	cell_expect_cause(cell, SANDBOX_SIGNALED);
+	cell_expect(cell, cell->result.signal == SIGSEGV);
+	test_skip(name, "this machine has no 32-bit system calls");
+}
+
 START_TEST(an_attack_fails_for_the_reason_given)
 {
 	const struct attack *attack = tries[_i].attack;
@@ -104,7 +118,10 @@ START_TEST(an_attack_fails_for_the_reason_given)
 	struct cell *cell = cell_run(
 		host, &(struct cell_plan){
 			      .policy = phase->policy, .command = attack->command, .limits = attack->limits});
-	expect_failure_as_told(attack, cell);
+	if (is_foreign(attack) && !cell_host_has_i386())
+		expect_fault(name, cell);
+	else
+		expect_failure_as_told(attack, cell);
 	expect_evidence_of_the_kernel(cell);
 	cell_free(cell);
 	cell_close(host);

@@ -135,6 +135,9 @@ const char *cell_value(const struct cell *cell, const char *key);
 
 /* The host's side. */
 
+/* Has this kernel (and this processor) 32-bit system calls at all? */
+bool cell_host_has_i386(void);
+
 /* Processes of running cells, inits included, as the host counts them: at most CELL_PIDS. */
 size_t cell_pids(const struct cell_host *host, pid_t ret[CELL_PIDS]);
 /* Reads FILE ("pids.max") of the only cell's directory in the hierarchy of CONTROLLER (enum cgroup_controller); ""

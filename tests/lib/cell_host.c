@@ -9,8 +9,22 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { UID_BASE = 0x70000000, HOST_PIDS = 65536 };
+
+bool cell_host_has_i386(void)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		long r = 20; /* getpid of the 32-bit table */
+		__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
+		_exit(r == getpid() ? 0 : 1);
+	}
+	return waitpid(child, &status, 0) == child && status == 0;
+}
 
 static unsigned count_entries(const char *path, bool directories_only)
 {

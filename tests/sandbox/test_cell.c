@@ -216,6 +216,7 @@ START_TEST(the_root_is_the_image_and_nothing_of_the_host)
 
 	int fd = mkstemp(canary);
 	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
 	CELL_OPEN(host, "attack-run");
 	struct cell *cell = start_sleeper(host);
 	ck_assert_uint_eq(cell_pids(host, pids), 2);
@@ -236,7 +237,6 @@ START_TEST(the_root_is_the_image_and_nothing_of_the_host)
 	(void)snprintf(path, sizeof(path), "%s=ENOENT\n", cell_images_dir());
 	cell_expect_output(cell, path);
 	cell_free(cell);
-	(void)close(fd);
 	(void)unlink(canary);
 	cell_close(host);
 }

@@ -17,8 +17,8 @@ static struct cell *run_with_files(
 
 START_TEST(files_arrive_with_content_and_mode)
 {
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = fd_memfd("one", "first\n", 6);
+	CELL_OPEN(host, "attack-run");
 	ck_assert_int_eq(lseek(fd, 0, SEEK_END), 6); /* the offset does not matter */
 	const struct sandbox_file files[] = {{"one", fd, false}, {"a/b/c/two.x", fd, true}};
 	struct cell *cell = run_with_files(host, "probe cat /box/one /box/a/b/c/two.x", files, 2);
@@ -41,8 +41,8 @@ START_TEST(names_at_the_bounds_are_taken)
 
 	memset(longest, 'n', BOUND_FILE_NAME);
 	longest[BOUND_FILE_NAME] = '\0';
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = fd_memfd("x", "x", 1);
+	CELL_OPEN(host, "attack-run");
 	const struct sandbox_file files[] = {{longest, fd, false}, {"1/2/3/4/5/6/7/8", fd, false},
 		{"A.b_c+d-e", fd, false}, {"...", fd, false}, {".hidden", fd, false}};
 	struct cell *cell = run_with_files(host, "probe ls /box", files, ARRAY_SIZE(files));
@@ -80,8 +80,8 @@ START_TEST(bad_names_are_refused_before_anything_is_made)
 
 	memset(too_long, 'n', BOUND_FILE_NAME + 1);
 	too_long[BOUND_FILE_NAME + 1] = '\0';
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = fd_memfd("x", "x", 1);
+	CELL_OPEN(host, "attack-run");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const struct sandbox_file file = {names[i], fd, false};
 		struct cell *cell = run_with_files(host, "probe ids", &file, 1);
@@ -108,8 +108,9 @@ START_TEST(too_many_and_too_large_files_are_refused)
 	char names[BOUND_FILES][16];
 	struct sandbox_file many[BOUND_FILES];
 
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = fd_memfd("x", "x", 1);
+	_cleanup_close_ int large = memfd_create("large", MFD_CLOEXEC);
+	CELL_OPEN(host, "attack-run");
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "file%zu", i);
 		many[i] = (struct sandbox_file){names[i], fd, false};
@@ -123,7 +124,6 @@ START_TEST(too_many_and_too_large_files_are_refused)
 	expect_refused(cell, -EINVAL, "request.files");
 	cell_free(cell);
 
-	_cleanup_close_ int large = memfd_create("large", MFD_CLOEXEC);
 	ck_assert_int_eq(ftruncate(large, (off_t)BOUND_INPUT_BYTES + 1), 0);
 	const struct sandbox_file file = {"large", large, false};
 	cell = cell_run(host, &(struct cell_plan){.policy = "attack-run",
@@ -200,8 +200,8 @@ static void expect_content(int fd, const char *wanted)
 /* At the largest size that was allowed. */
 START_TEST(a_regular_file_is_collected_whole)
 {
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = memfd_create("out", MFD_CLOEXEC);
+	CELL_OPEN(host, "attack-run");
 	struct cell *cell = run_and_collect(host, "work product out file hello", "out", fd, 5);
 	cell_expect_exit(cell, 0);
 	cell_expect(cell, cell->result.collected[0].status == SANDBOX_COLLECTED);
@@ -284,8 +284,8 @@ END_TEST
 
 START_TEST(nothing_is_collected_from_a_run_that_a_limit_ended)
 {
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = memfd_create("out", MFD_CLOEXEC);
+	CELL_OPEN(host, "attack-run");
 	const struct sandbox_collect collect = {"work", fd, 10 << 20};
 	static const char *const commands[] = {"work sleep 60000", "work signal 9"};
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -310,8 +310,8 @@ END_TEST
 /* The one that exchanges the names is dead before a file is looked at: the copy is of one file or of none. */
 START_TEST(files_do_not_change_while_they_are_collected)
 {
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int content = fd_memfd("b", "bbbb", 4);
+	CELL_OPEN(host, "attack-run");
 	const struct sandbox_file file = {"b", content, false};
 	for (int i = 0; i < 10; i++) {
 		_cleanup_close_ int fd = memfd_create("out", MFD_CLOEXEC);
@@ -335,19 +335,19 @@ END_TEST
 
 START_TEST(a_receiver_that_does_not_take_it_is_told_apart)
 {
-	CELL_OPEN(host, "attack-run");
+	_cleanup_close_ int read_only = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_close_ int sealed = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	CELL_OPEN(host, "attack-run");
 	ck_assert_int_eq(fcntl(sealed, F_ADD_SEALS, F_SEAL_GROW), 0);
 	struct cell *cell = run_and_collect(host, "work product out file hello", "out", sealed, 100);
 	cell_expect_exit(cell, 0);
 	cell_expect(cell, cell->result.collected[0].status == SANDBOX_COLLECT_WRITE_ERROR);
 	cell_free(cell);
 
-	_cleanup_close_ int read_only = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 	cell = run_and_collect(host, "work product out file hello", "out", read_only, 100);
 	expect_refused(cell, -EINVAL, "request.descriptor");
 	cell_free(cell);
-	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	cell = run_and_collect(host, "work product out file hello", "out", null, 100);
 	expect_refused(cell, -EINVAL, "request.descriptor");
 	cell_free(cell);

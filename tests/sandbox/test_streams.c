@@ -64,8 +64,8 @@ START_TEST(a_file_arrives_whole_as_a_copy)
 {
 	_cleanup_free_ char *text = pattern(MEBIBYTE);
 
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = fd_memfd("input", text, MEBIBYTE);
+	CELL_OPEN(host, "attack-run");
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(lseek(fd, 1000, SEEK_SET), 1000);
 	struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "attack-run",
@@ -81,8 +81,8 @@ END_TEST
 
 START_TEST(an_empty_file_is_an_empty_input)
 {
-	CELL_OPEN(host, "attack-run");
 	_cleanup_close_ int fd = fd_memfd("input", "", 0);
+	CELL_OPEN(host, "attack-run");
 	struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "attack-run",
 						   .command = "work read",
 						   .input = CELL_INPUT_FD,
@@ -204,9 +204,10 @@ START_TEST(a_client_that_does_not_read_meets_the_wall_limit)
 	int held = cell->out.fd;
 	cell->out.fd = -1; /* the loop does not see it */
 	pid_t pids[CELL_PIDS];
-	do
-		cell_turn(host, 100);
-	while (!cell->is_done && cell_pids(host, pids) > 0);
+	while (cell_pids(host, pids) < 2)
+		cell_turn(host, 20);
+	while (cell_pids(host, pids) > 0)
+		cell_turn(host, 20);
 	cell->out.fd = held;
 	cell_wait(cell);
 	cell_expect_cause(cell, SANDBOX_WALL_LIMIT);
