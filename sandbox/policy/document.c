@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_COMMENT = 4096 };
+
 int document_parse(const char *where, const char *text, size_t size, json_t **ret, struct sandbox_error *err)
 {
 	json_error_t failure;
@@ -154,6 +156,14 @@ int document_bool(const struct document_at *at, bool *ret)
 		return fail_type(at, "true or false");
 	*ret = json_is_true(at->value);
 	return 0;
+}
+
+int document_comment(const struct document_at *at)
+{
+	struct document_at comment = document_member(at, "comment");
+	const char *text;
+
+	return comment.value == NULL ? 0 : document_string(&comment, 0, MAX_COMMENT, &text);
 }
 
 int document_copy(const struct document_at *at, size_t min, size_t max, char **ret)

@@ -46,6 +46,9 @@ int document_name(const struct document_at *at, const char *const *names, size_t
 int document_number(const struct document_at *at, uint64_t min, uint64_t max, uint64_t *ret);
 int document_bool(const struct document_at *at, bool *ret);
 
+/* The member "comment" of AT, an object: text for people, which may be missing. 0 or -EINVAL. */
+int document_comment(const struct document_at *at);
+
 /* As document_string, into a fresh copy that the caller owns. 0, -EINVAL or -ENOMEM. */
 int document_copy(const struct document_at *at, size_t min, size_t max, char **ret);
 

@@ -27,7 +27,9 @@
  *   limits     every limit of limits.h: {"cpu_usec": {"default": N, "max": N}, …}
  *
  * A command policy, commands/<name>.json, has name, title, version, aliases and run; its step has no argv, sources,
- * extras and input: the request brings argv. Unknown keys are errors everywhere. */
+ * extras and input: the request brings argv.
+ *
+ * A policy and a step may have a "comment". Unknown keys are errors everywhere. */
 #include "sandbox/policy/parse.h"
 
 #include "sandbox/base/fd.h"
@@ -70,7 +72,9 @@ static int read_head(const struct document_at *top, const char *name, struct pol
 	struct document_at version = document_member(top, "version");
 	struct document_at aliases = document_member(top, "aliases");
 
-	int r = document_copy(&name_at, 1, BOUND_POLICY_NAME, &policy->name);
+	int r = document_comment(top);
+	if (r == 0)
+		r = document_copy(&name_at, 1, BOUND_POLICY_NAME, &policy->name);
 	if (r == 0 && strcmp(policy->name, name) != 0)
 		r = document_fail(&name_at, "\"%s\" is not the file's name", policy->name);
 	if (r == 0)
@@ -137,9 +141,9 @@ static int read_language(const struct document_at *top, struct policy *policy)
 
 static int read_policy(const struct document_at *top, const char *name, struct policy *policy)
 {
-	static const char *const language[] = {
-		"name", "title", "version", "aliases", "file_name", "compile", "run", "selftest", NULL};
-	static const char *const command[] = {"name", "title", "version", "aliases", "run", NULL};
+	static const char *const language[] = {"comment", "name", "title", "version", "aliases", "file_name",
+		"compile", "run", "selftest", NULL};
+	static const char *const command[] = {"comment", "name", "title", "version", "aliases", "run", NULL};
 	struct document_at run = document_member(top, "run");
 
 	int r = document_object(top, policy->kind == POLICY_LANGUAGE ? language : command);

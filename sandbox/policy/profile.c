@@ -72,15 +72,13 @@ static int read_entry(const struct document_at *at, struct profile *profile)
 	static const char *const keys[] = {"name", "names", "action", "args", "comment", "includes",
 		"excludes", "errnoRet", "errno", NULL};
 	struct document_at args = document_member(at, "args");
-	struct document_at comment = document_member(at, "comment");
 	struct profile_entry *entry = &profile->entries[profile->nentries];
-	const char *text;
 	size_t ncalls = profile->ncalls;
 	bool applies = false;
 
 	int r = document_object(at, keys);
-	if (r == 0 && comment.value != NULL)
-		r = document_string(&comment, 0, 4096, &text);
+	if (r == 0)
+		r = document_comment(at);
 	if (r == 0)
 		r = read_calls(at, profile, profile->nentries);
 	if (r == 0)

@@ -189,7 +189,9 @@ static int read_common(const struct document_at *at, struct policy_step *step)
 	struct document_at has_proc = document_member(at, "has_proc");
 	struct document_at limits = document_member(at, "limits");
 
-	int r = read_name(&image, MAX_IMAGE_NAME, &step->image);
+	int r = document_comment(at);
+	if (r == 0)
+		r = read_name(&image, MAX_IMAGE_NAME, &step->image);
 	if (r == 0)
 		r = read_name(&profile, BOUND_POLICY_NAME, &step->profile);
 	if (r == 0)
@@ -229,11 +231,11 @@ int policy_parse_step(
 	const struct document_at *at, enum policy_kind kind, enum sandbox_step id, struct policy_step *step)
 {
 	static const char *const command[] = {
-		"image", "profile", "env", "writable", "has_proc", "limits", NULL};
-	static const char *const compile[] = {"image", "profile", "argv", "sources", "env", "writable",
-		"extras", "collect", "has_proc", "limits", NULL};
-	static const char *const run[] = {"image", "profile", "argv", "sources", "env", "writable", "extras",
-		"input", "has_proc", "limits", NULL};
+		"comment", "image", "profile", "env", "writable", "has_proc", "limits", NULL};
+	static const char *const compile[] = {"comment", "image", "profile", "argv", "sources", "env",
+		"writable", "extras", "collect", "has_proc", "limits", NULL};
+	static const char *const run[] = {"comment", "image", "profile", "argv", "sources", "env", "writable",
+		"extras", "input", "has_proc", "limits", NULL};
 	const char *const *language = id == SANDBOX_COMPILE ? compile : run;
 
 	step->is_present = true;

@@ -133,6 +133,8 @@ static const struct {
 	const char *message; /* after "languages/x.json: " */
 } refused[] = {
 	{"extra", "1", "extra: unknown key"},
+	{"comment", "1", "comment: must be a string"},
+	{"run.comment", "[]", "run.comment: must be a string"},
 	{"name", NULL, "name: is missing"},
 	{"name", "'y'", "name: \"y\" is not the file's name"},
 	{"name", "7", "name: must be a string"},
@@ -254,6 +256,8 @@ static const struct {
 	const char *way;
 	const char *value;
 } accepted[] = {
+	{"comment", "'why'"},
+	{"compile.comment", "'why'"},
 	{"aliases", NULL},
 	{"aliases", "[]"},
 	{"aliases", "['1','2','3','4','5','6','7','8','9','10','11','12','13','14','15','" A63 "']"},
