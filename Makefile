@@ -38,7 +38,7 @@ DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(DEFAULT_POLICIES_DIR)"' -DDEFAULT_IMAGES_
 SANDBOX_LIBS := -lseccomp -lcap -ljansson
 SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 # Asked when a test is linked, not before: on a fresh machine pkg-config arrives during the same `make test`.
-CHECK_LIBS = $(shell pkg-config --libs check)
+CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
 SUITES ?= unit sandbox attacks service

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 build="gcc libc6-dev libseccomp-dev libcap-dev libjansson-dev libmicrohttpd-dev
 	libcurl4-openssl-dev|libcurl4-gnutls-dev libssl-dev libsqlite3-dev"
 images="mmdebstrap debian-archive-keyring mount"
-test="check pkgconf|pkg-config curl perl clang-format universal-ctags"
+test="check libyaml-dev pkgconf|pkg-config curl perl clang-format universal-ctags"
 analyze="clang clang-tidy cppcheck"
 
 log=build/deps.log

@@ -118,13 +118,7 @@ size_t api_body_max(const struct service_config *config)
 	return request_body_max(&limits);
 }
 
-void api_base_url(struct api *api, const struct http_request *request, char base[API_BASE_SIZE])
+void api_base_url(const struct http_request *request, char base[API_BASE_SIZE])
 {
-	const char *listen = api->service->config.listen;
-
-	if (request->host != NULL)
-		(void)snprintf(base, API_BASE_SIZE, "http://%s", request->host);
-	else
-		(void)snprintf(base, API_BASE_SIZE, strchr(listen, ':') ? "http://[%s]:%u" : "http://%s:%u",
-			listen, atomic_load(&api->port));
+	(void)snprintf(base, API_BASE_SIZE, "http://%s", request->host);
 }

@@ -5,7 +5,6 @@
 #include "service/service.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 /* The last answer of a check that costs something. */
 struct api_probe {
@@ -16,7 +15,6 @@ struct api_probe {
 
 struct api {
 	struct service *service; /* borrowed */
-	atomic_uint port;	 /* where it listens; known once it does */
 	struct api_probe supervisor;
 };
 
@@ -48,7 +46,7 @@ struct http_handler api_http_handler(struct api *api);
 size_t api_body_max(const struct service_config *config);
 /* "http://HOST" as the client sees this service; BASE has room for what request_host_ok lets pass. */
 enum { API_BASE_SIZE = 96 };
-void api_base_url(struct api *api, const struct http_request *request, char base[API_BASE_SIZE]);
+void api_base_url(const struct http_request *request, char base[API_BASE_SIZE]);
 
 /* The handlers. api_jobs.c: */
 void api_submit(struct api *api, const struct http_request *request, struct http_reply *reply);

@@ -209,7 +209,7 @@ static void reply_result(
 	char *url = NULL;
 	int r = 0;
 
-	api_base_url(api, request, base);
+	api_base_url(request, base);
 	if (job->output_path != NULL)
 		r = objects->operations->url(objects, job->output_path, base, ttl_sec, &url, &err);
 	if (r < 0)

@@ -137,7 +137,7 @@ static void log_refusal(const struct exchange *exchange)
 	unsigned status = exchange->reply.status;
 
 	if (status >= 400)
-		log_event(status >= 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "request.refused", "s:method",
+		log_event(status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "request.refused", "s:method",
 			exchange->request.method, "s:path", exchange->request.path, "u:status",
 			(uint64_t)status, "s:code", exchange->reply.error, NULL);
 }

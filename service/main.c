@@ -221,16 +221,13 @@ static int start_server(struct program *program, struct sandbox_error *err)
 
 	if (!has_role(program, "api"))
 		return 0;
-	int r = http_server_open(&options, &program->server, err);
-	if (r == 0)
-		atomic_store(&program->api.port, http_server_port(program->server));
-	return r;
+	return http_server_open(&options, &program->server, err);
 }
 
 static int announce(struct program *program, struct sandbox_error *err)
 {
 	const struct service_config *config = &program->service.config;
-	unsigned port = atomic_load(&program->api.port);
+	unsigned port = program->server ? http_server_port(program->server) : 0;
 	bool is_bracketed = strchr(config->listen, ':') != NULL;
 	char line[128];
 

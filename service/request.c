@@ -232,7 +232,7 @@ bool request_host_ok(const char *value)
 	char name[64];
 
 	if (value == NULL)
-		return true;
+		return false;
 	bool is_bracketed = *value == '[';
 	if (is_bracketed)
 		value++;

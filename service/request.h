@@ -22,7 +22,7 @@ int request_parse(const char *body, size_t size, const struct request_limits *li
 bool request_content_type_ok(const char *value);
 
 /* Does a Host header name this machine's loopback (localhost, 127.0.0.0/8, [::1], any port)? A page of a foreign
- * site that re-binds its name to 127.0.0.1 still sends its own name here. NULL (HTTP/1.0) is fine: no browser. */
+ * site that re-binds its name to 127.0.0.1 still sends its own name here. NULL is none and does not. */
 bool request_host_ok(const char *value);
 
 /* Is ADDRESS a loopback address in numbers ("127.0.0.1", "::1")? */

@@ -1,0 +1,27 @@
+/* client.h: a real HTTP client for tests (libcurl). */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct client_request {
+	const char *method; /* NULL: GET */
+	const char *url;
+	const char *headers[8]; /* "Name: value"; an empty value ("Name:") sends none. NULL ends them */
+	const char *body;	/* NULL: none */
+	size_t body_size;	/* 0: its string length */
+};
+
+struct client_answer {
+	long status; /* 0: the connection ended without one */
+	char *body;  /* owned, NUL-terminated */
+	size_t size;
+	json_t *headers; /* owned: an object, names in lower case */
+};
+
+/* Fails the running test when there is no connection at all. */
+void client_send(const struct client_request *request, struct client_answer *answer);
+void client_answer_free(struct client_answer *answer);
+const char *client_header(const struct client_answer *answer, const char *lower_name); /* NULL: none */
+/* The body as JSON, owned by the caller; anything else fails the running test. */
+json_t *client_json(const struct client_answer *answer);
