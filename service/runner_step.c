@@ -71,10 +71,9 @@ static int start(struct watch *watch, struct sandbox_error *err)
 	spec->stderr_fd = watch->step->is_merged ? out : errors;
 	int connection = door_start(watch->step->socket, spec, err);
 	spec->stdout_fd = spec->stderr_fd = -1;
-	if (connection == -EINVAL)
-		return connection;
 	if (connection < 0)
-		return RUNNER_UNREACHABLE;
+		return strncmp(err->stage, "request.", strlen("request.")) == 0 ? connection
+										: RUNNER_UNREACHABLE;
 	watch->fds[SOURCE_REPLY] = connection;
 	return 0;
 }
@@ -100,7 +99,14 @@ static int on_reply(struct watch *watch, struct sandbox_error *err)
 	int r = door_finish(watch->fds[SOURCE_REPLY], watch->result, err);
 
 	watch->fds[SOURCE_REPLY] = fd_close(watch->fds[SOURCE_REPLY]);
-	return r == -ECONNRESET ? RUNNER_LOST : r;
+	if (r == -ECONNRESET)
+		return RUNNER_LOST;
+	if (r == 0 && watch->result->cause == SANDBOX_CANCELLED) {
+		/* Nobody here cancels a run and waits for its reply: the supervisor is being stopped. */
+		(void)error_set(err, ECANCELED, "runner.reply", "the supervisor cancelled the run");
+		return RUNNER_LOST;
+	}
+	return r;
 }
 
 static int on_event(struct watch *watch, enum source source, struct sandbox_error *err)
