@@ -258,14 +258,15 @@ static bool check_v2(int dir, const char *controller, struct cgroup_where *where
 static bool check_parent(const struct probe_input *input, const struct tree *tree, const char *controller,
 	struct cgroup_where *where)
 {
+	const char *slash = where->parent[0] != '\0' ? "/" : "";
 	_cleanup_close_ int dir = open_group(input, tree, where->parent);
 	if (dir < 0)
-		return refuse(where, "%s/%s: %s", tree->mount, where->parent, strerrordesc_np(-dir));
+		return refuse(where, "%s%s%s: %s", tree->mount, slash, where->parent, strerrordesc_np(-dir));
 	if (faccessat(dir, "cgroup.procs", F_OK, 0) != 0)
 		return refuse(where, "%s shows no cgroups: something is mounted over them", tree->mount);
 	if (faccessat(dir, ".", W_OK, AT_EACCESS) != 0)
-		return refuse(where, "%s/%s: %s: be root, with cgroups mounted read-write", tree->mount,
-			where->parent, strerrordesc_np(errno));
+		return refuse(where, "%s%s%s: %s: be root, with cgroups mounted read-write", tree->mount,
+			slash, where->parent, strerrordesc_np(errno));
 	return where->version == 1 || check_v2(dir, controller, where);
 }
 
