@@ -2,8 +2,8 @@
  * `cofferdam doctor`.
  *
  * Nothing is guessed from a version: every control is tried, in a forked child where trying it would change the
- * caller. Nothing is printed, and nothing on the
- * host stays changed: a cgroup slot is claimed for a moment. */
+ * caller. Nothing is printed, and nothing on the host stays changed: a cgroup slot is claimed for a
+ * moment. */
 #pragma once
 
 #include <stddef.h>
