@@ -114,6 +114,7 @@ START_TEST(an_attack_fails_for_the_reason_given)
 		return;
 	}
 	uint64_t before = cell_image_sum(phase->image, false);
+	ck_assert_uint_ne(before, 0);
 	struct cell_host *host = cell_open(phase->policy);
 	struct cell *cell = cell_run(
 		host, &(struct cell_plan){

@@ -148,7 +148,8 @@ unsigned cell_cgroup_count(const struct cell_host *host);
 /* "/proc/PID/FILE": a line that starts with KEY, what follows it. Static buffer; "" when there is none. */
 const char *cell_proc_line(pid_t pid, const char *file, const char *key);
 
-/* A sum over names, sizes, times, modes (and with CONTENT every byte) of an image. */
+/* A sum over names, sizes, times, modes (and with CONTENT every byte) of an image; 0 when it cannot be read. Usable
+ * outside of tests. */
 uint64_t cell_image_sum(const char *image, bool content);
 const char *cell_images_dir(void);
 const char *cell_probes_dir(void);

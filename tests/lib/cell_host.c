@@ -308,8 +308,7 @@ uint64_t cell_image_sum(const char *image, bool content)
 	(void)snprintf(path, sizeof(path), "%s/%s", cell_images_dir(), image);
 	image_sum = 14695981039346656037ULL;
 	image_content = content;
-	ck_assert_msg(nftw(path, add_file, 64, FTW_PHYS) == 0, "%s: %s", path, strerror(errno));
-	return image_sum;
+	return nftw(path, add_file, 64, FTW_PHYS) == 0 ? image_sum : 0;
 }
 
 static void copy_policies(const char *from, const char *to, const char *kind)

@@ -30,7 +30,6 @@ enum {
 	NR_quotactl_fd = 443,
 	NR_mseal = 462,
 	NR_open_tree_attr = 467,
-	NR_uretprobe = 335,
 };
 
 static char zeros[4096];
@@ -115,7 +114,6 @@ static const struct call {
 	{"landlock_create_ruleset", SYS_landlock_create_ruleset, {0, 0, 1}},
 	{"lsm_set_self_attr", NR_lsm_set_self_attr, {100, P(zeros), 32, 0}},
 	{"listns", NR_listns, {P(zeros), P(zeros), 8, 0}},
-	{"uretprobe", NR_uretprobe, {0}},
 	{"remap_file_pages", SYS_remap_file_pages, {0, 4096, 0, 0, 0}},
 	{"mbind", SYS_mbind, {0, 4096, 0, 0, 0, 0}},
 	{"io_setup", SYS_io_setup, {8, P(zeros)}},

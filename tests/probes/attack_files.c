@@ -155,12 +155,14 @@ static void attack_absent(int argc, char **argv)
 	(void)argc, (void)argv;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		int fd = open(paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		/* An empty directory of the image tells nothing. */
-		DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+		/* An empty file or directory of the image tells nothing. */
+		char byte;
+		ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
+		DIR *dir = n < 0 && errno == EISDIR ? fdopendir(fd) : NULL;
 		int entries = 0;
 		while (dir != NULL && readdir(dir) != NULL)
 			entries++;
-		if (fd >= 0 && dir != NULL && entries <= 2)
+		if (n == 0 || (dir != NULL && entries <= 2))
 			say("%s=EMPTY", paths[i]);
 		else
 			(void)refused(paths[i], fd);

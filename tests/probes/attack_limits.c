@@ -175,7 +175,9 @@ static void attack_other_memory(int argc, char **argv)
 		(void)refused("mlock", mlock(at, (size_t)1 << 30));
 		(void)refused("mlockall", syscall(SYS_mlockall, 3));
 	} else if (strcmp(kind, "hugetlb") == 0) {
-		char *at = map((size_t)256 << 20, PROT_READ | PROT_WRITE, MAP_HUGETLB);
+		/* Reserved, so that the kernel must say no here and not by a signal. */
+		char *at = mmap(NULL, (size_t)256 << 20, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 		if (at != MAP_FAILED)
 			touch(at, (size_t)256 << 20, 2 << 20);
 		(void)refused("hugetlb", at == MAP_FAILED ? -1 : 0);
@@ -235,7 +237,8 @@ static int send_fd(int through, int fd)
 	return (int)sendmsg(through, &message, MSG_DONTWAIT);
 }
 
-/* Descriptors in flight: each pair is sent through the next and closed, so the descriptor limit does not see it. */
+/* Descriptors in flight: the end of each pair that holds the one before is sent through the next and closed, so the
+ * number of open descriptors stays small. */
 static void attack_fd_chain(int argc, char **argv)
 {
 	int previous[2] = {-1, -1}, next[2];
@@ -244,7 +247,7 @@ static void attack_fd_chain(int argc, char **argv)
 	(void)argc, (void)argv;
 	for (int i = 0; i < 100000; i++) {
 		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, next) < 0 ||
-			(previous[0] >= 0 && send_fd(next[0], previous[0]) < 0))
+			(previous[0] >= 0 && send_fd(next[0], previous[1]) < 0))
 			break;
 		sent++;
 		if (previous[0] >= 0)
