@@ -138,6 +138,11 @@ void cell_check_host(struct cell_host *host)
 void cell_close(struct cell_host *host)
 {
 	cell_check_host(host);
+	cell_close_at_once(host);
+}
+
+void cell_close_at_once(struct cell_host *host)
+{
 	host->sandbox = sandbox_close(host->sandbox);
 	settle(host, &host->before_open);
 	/* Another engine may be taking it this moment: it then holds the lock a little later. */

@@ -43,6 +43,8 @@ void cell_close(struct cell_host *host);
 		TEST_SKIP(skip_reason_);                                                                     \
 	struct cell_host *host = cell_open(only)
 
+/* The same while runs are still going on: the engine's close is to end them. */
+void cell_close_at_once(struct cell_host *host);
 /* The comparison alone, between two runs. */
 void cell_check_host(struct cell_host *host);
 

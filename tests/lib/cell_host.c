@@ -99,6 +99,7 @@ static unsigned count_groups(int slot)
 struct process {
 	pid_t pid, parent;
 	uid_t uid;
+	bool is_zombie; /* its memory and its rights are gone; only its parent's wait is missing */
 };
 
 static size_t list_processes(struct process *list, size_t room)
@@ -115,10 +116,12 @@ static size_t list_processes(struct process *list, size_t room)
 		if (fd_read_file(dirfd(dir), path, text, sizeof(text)) <= 0)
 			continue;
 		const char *parent = strstr(text, "\nPPid:"), *uid = strstr(text, "\nUid:");
-		if (parent == NULL || uid == NULL)
+		const char *state = strstr(text, "\nState:\t");
+		if (parent == NULL || uid == NULL || state == NULL)
 			continue;
 		list[n++] = (struct process){(pid_t)strtol(entry->d_name, NULL, 10),
-			(pid_t)strtol(parent + 6, NULL, 10), (uid_t)strtoul(uid + 5, NULL, 10)};
+			(pid_t)strtol(parent + 6, NULL, 10), (uid_t)strtoul(uid + 5, NULL, 10),
+			state[8] == 'Z' || state[8] == 'X'};
 	}
 	(void)closedir(dir);
 	return n;
@@ -139,17 +142,32 @@ static bool is_below(const struct process *list, size_t n, pid_t pid, pid_t root
 	return false;
 }
 
+static unsigned count_owned(const struct process *list, size_t n, int slot)
+{
+	uid_t first = UID_BASE + (uid_t)slot * BOUND_RUNS;
+	unsigned owned = 0;
+
+	for (size_t i = 0; i < n; i++)
+		owned += !list[i].is_zombie && list[i].uid >= first && list[i].uid - first < BOUND_RUNS;
+	return owned;
+}
+
+unsigned host_slot_processes(int slot)
+{
+	static struct process list[HOST_PIDS];
+
+	return count_owned(list, list_processes(list, HOST_PIDS), slot);
+}
+
 void host_state_read(struct host_state *ret)
 {
 	static struct process list[HOST_PIDS];
 	size_t n = list_processes(list, HOST_PIDS);
 
 	*ret = (struct host_state){.slot = find_slot()};
-	uid_t first = UID_BASE + (uid_t)(ret->slot < 0 ? 0 : ret->slot) * BOUND_RUNS;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		ret->processes += is_below(list, n, list[i].pid, getpid());
-		ret->cell_owned += ret->slot >= 0 && list[i].uid >= first && list[i].uid - first < BOUND_RUNS;
-	}
+	ret->cell_owned = ret->slot < 0 ? 0 : count_owned(list, n, ret->slot);
 	ret->descriptors = count_entries("/proc/self/fd", false);
 	ret->mounts = count_lines("/proc/self/mountinfo");
 	ret->cell_groups = count_groups(ret->slot);

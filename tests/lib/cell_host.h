@@ -14,6 +14,8 @@ struct host_state {
 
 void host_state_read(struct host_state *ret);
 bool host_state_equal(const struct host_state *a, const struct host_state *b);
+/* Living processes under the user ids of a slot, whoever's engine it is. */
+unsigned host_slot_processes(int slot);
 /* Static buffer. */
 const char *host_state_difference(const struct host_state *now, const struct host_state *wanted);
 /* Is the slot's directory gone from every hierarchy (or already another engine's)? */
