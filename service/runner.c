@@ -105,6 +105,13 @@ static int compile(struct course *course, struct sandbox_error *err)
 	return 0;
 }
 
+/* The kernel does not take the compiler's product for a program (a Go package that is not main becomes an archive). That
+ * is the job's doing, not the host's. */
+static bool is_product_refused(const struct course *course, int r, const struct sandbox_error *err)
+{
+	return course->has_program && r == -ENOEXEC && strcmp(err->stage, "cell.exec") == 0;
+}
+
 static int run(struct course *course, struct sandbox_error *err)
 {
 	const struct policy_step *step = &course->policy->steps[SANDBOX_RUN];
@@ -126,6 +133,10 @@ static int run(struct course *course, struct sandbox_error *err)
 	};
 
 	r = perform(course, &spec, false, &course->run, err);
+	if (is_product_refused(course, r, err)) {
+		*err = (struct sandbox_error){0};
+		return 0;
+	}
 	if (r != 0)
 		return r;
 	course->has_run = true;
@@ -146,6 +157,19 @@ static int explain(const struct course *course, enum sandbox_step step, char **r
 	return *ret ? 0 : error_set(err, ENOMEM, "runner.explain", "no memory");
 }
 
+/* The compiler was content, and yet there is nothing to run. */
+static const char *product_fault(const struct sandbox_collected *product)
+{
+	switch (product->status) {
+	case SANDBOX_COLLECTED:
+		return "what the compiler made is no program that can be run";
+	case SANDBOX_COLLECT_TOO_LARGE:
+		return "the compiled program is too large";
+	default:
+		return "the compiler produced no program";
+	}
+}
+
 /* A compiler that failed has said why; one that was ended by a limit, or that left no program, has not. */
 static int explain_compile(struct course *course, struct sandbox_error *err)
 {
@@ -155,9 +179,7 @@ static int explain_compile(struct course *course, struct sandbox_error *err)
 		return runner_output_text(course->output, &course->error, err);
 	if (result->cause != SANDBOX_EXITED || result->exit_code != 0)
 		return explain(course, SANDBOX_COMPILE, &course->error, err);
-	course->error = strdup(result->collected[0].status == SANDBOX_COLLECT_TOO_LARGE
-				       ? "the compiled program is too large"
-				       : "the compiler produced no program");
+	course->error = strdup(product_fault(&result->collected[0]));
 	return course->error ? 0 : error_set(err, ENOMEM, "runner.explain", "no memory");
 }
 
