@@ -2,9 +2,12 @@
 
 #include "tests/lib/test.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <curl/curl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static size_t take_body(char *data, size_t one, size_t size, void *user)
 {
@@ -75,6 +78,39 @@ void client_send(const struct client_request *request, struct client_answer *ans
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
+}
+
+int client_connect(const char *url)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+void client_send_raw(const char *url, const char *text, struct client_answer *answer)
+{
+	int fd = client_connect(url);
+	char buf[8192];
+	size_t used = 0;
+	ssize_t n;
+
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	while (used < sizeof(buf) - 1 && (n = recv(fd, buf + used, sizeof(buf) - 1 - used, 0)) > 0)
+		used += (size_t)n;
+	buf[used] = '\0';
+	(void)close(fd);
+	*answer = (struct client_answer){.headers = json_object()};
+	ck_assert_msg(sscanf(buf, "HTTP/1.1 %ld ", &answer->status) == 1, "no answer: %s", buf);
+	char *rest = buf, *line;
+	while ((line = strsep(&rest, "\n")) != NULL && rest != NULL && *line != '\r')
+		(void)take_header(line, 1, strlen(line), answer);
+	ck_assert_ptr_nonnull(rest);
+	answer->body = strdup(rest);
+	answer->size = strlen(rest);
 }
 
 void client_answer_free(struct client_answer *answer)

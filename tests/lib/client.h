@@ -21,6 +21,10 @@ struct client_answer {
 
 /* Fails the running test when there is no connection at all. */
 void client_send(const struct client_request *request, struct client_answer *answer);
+/* Sends TEXT as it is to URL's address on a connection of its own and reads until the server closes it. */
+void client_send_raw(const char *url, const char *text, struct client_answer *answer);
+/* A connection to URL's address; owned by the caller. */
+int client_connect(const char *url);
 void client_answer_free(struct client_answer *answer);
 const char *client_header(const struct client_answer *answer, const char *lower_name); /* NULL: none */
 /* The body as JSON, owned by the caller; anything else fails the running test. */
