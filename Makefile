@@ -122,7 +122,7 @@ CHOSEN_CHECKS := $(if $(T),$(filter $(T_NAME),$(CHECKS)),$(CHECKS))
 CHOSEN_TESTS := $(call chosen,$(TESTS))
 CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
 # Unit tests need no more than themselves.
-CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES))
+CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES))
 
 ## test: run all checks and tests; T=name, T=name:function, T=suite or T=lint run a part
 .PHONY: test

@@ -1,0 +1,68 @@
+#!/bin/sh
+# What tests/lib/run promises: nothing passes by default. Each case is a program and the summary that it must come to.
+set -u
+runner=$(dirname "$0")/../lib/run
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+unset TEST_CASE
+n=0
+
+# promise NAME SUMMARY PREFIX: runs the script on standard input, as a check if PREFIX is "check=".
+promise() {
+	n=$((n + 1))
+	program=$dir/test_program
+	{ echo '#!/bin/sh' && cat; } >"$program"
+	chmod +x "$program"
+	said=$("$runner" --logs "$dir/logs" --timeout 1 "${3:-}$program" 2>&1)
+	status=$?
+	case $2 in *" 0 failed"*) expected=0 ;; *) expected=1 ;; esac
+	if [ "$(echo "$said" | tail -n 1)" = "$2" ] && [ $status = $expected ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1: status $status, $(echo "$said" | tr '\n' '|')"
+	fi
+}
+
+promise 'good tests pass' '2 passed, 0 failed, 0 skipped' <<'END'
+printf 'ok 1 - a\nok 2 - b\n1..2\n'
+END
+promise 'a failed test fails' '1 passed, 1 failed, 0 skipped' <<'END'
+printf 'ok 1 - a\nnot ok 2 - b\n1..2\n'; exit 1
+END
+promise 'a noted test is skipped, not passed' '1 passed, 0 failed, 1 skipped' <<'END'
+printf 'ok 1 - a\nok 2 - b\n1..2\n'; echo 'b_fn: no cgroup' >>"$TEST_SKIP_FILE"
+END
+promise 'a SKIP directive is a skip' '1 passed, 0 failed, 1 skipped' <<'END'
+printf '1..2\nok 1 - a # SKIP no network\nok 2 - b\n'
+END
+promise 'a program may skip as a whole' '0 passed, 0 failed, 1 skipped' <<'END'
+echo '1..0 # SKIP no kernel'
+END
+promise 'a crash after good tests fails' '1 passed, 1 failed, 0 skipped' <<'END'
+echo 'ok 1 - a'; kill -SEGV $$
+END
+promise 'an early end without a plan fails' '1 passed, 1 failed, 0 skipped' <<'END'
+echo 'ok 1 - a'
+END
+promise 'fewer tests than planned fail' '1 passed, 1 failed, 0 skipped' <<'END'
+printf '1..2\nok 1 - a\n'
+END
+promise 'a bad status after good tests fails' '1 passed, 1 failed, 0 skipped' <<'END'
+printf 'ok 1 - a\n1..1\n'; exit 23
+END
+promise 'a program without tests fails' '0 passed, 1 failed, 0 skipped' <<'END'
+echo 1..0
+END
+promise 'a program that hangs fails' '0 passed, 1 failed, 0 skipped' <<'END'
+sleep 100
+END
+promise 'a check passes with 0' '1 passed, 0 failed, 0 skipped' check= <<'END'
+exit 0
+END
+promise 'a check is skipped with 77' '0 passed, 0 failed, 1 skipped' check= <<'END'
+echo 'no such tool'; exit 77
+END
+promise 'a check fails with anything else' '0 passed, 1 failed, 0 skipped' check= <<'END'
+exit 2
+END
+echo "1..$n"
