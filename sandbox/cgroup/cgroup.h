@@ -36,7 +36,8 @@ struct cgroup_host; /* an engine's slot */
 
 /* Probes, claims a free slot, sweeps dead ones (kills what is left in them, removes their directories), and tries
  * every limit once on a scratch group. In a delegated v2 group the calling process moves into the leaf "supervisor",
- * which stays. 0, or a negative errno with ERR: -ENOTSUP when this host cannot enforce a limit. */
+ * which stays, as do the
+ * controllers handed down there. 0, or a negative errno with ERR: -ENOTSUP when this host cannot enforce a limit. */
 int cgroup_host_open(const char *parent, struct cgroup_host **ret, struct sandbox_error *err);
 /* Removes the slot's directories. Accepts NULL; returns NULL. */
 struct cgroup_host *cgroup_host_close(struct cgroup_host *host);

@@ -62,7 +62,8 @@ static struct cgroup_tree *find_tree(struct cgroup_host *host, const struct cgro
 	return NULL;
 }
 
-static int add_tree(struct cgroup_host *host, const struct cgroup_where *where, struct sandbox_error *err)
+static int add_tree(struct cgroup_host *host, const struct cgroup_where *where, struct cgroup_tree **ret,
+	struct sandbox_error *err)
 {
 	struct cgroup_tree *tree = &host->trees[host->ntrees];
 	_cleanup_close_ int mount = open_mount(where, err);
@@ -76,18 +77,18 @@ static int add_tree(struct cgroup_host *host, const struct cgroup_where *where, 
 		.version = where->version, .where = where, .parent_fd = parent, .slot_fd = -1};
 	if (host->ntrees++ == 0)
 		host->top_fd = TAKE_FD(mount);
+	*ret = tree;
 	return 0;
 }
 
 static int open_trees(struct cgroup_host *host, struct sandbox_error *err)
 {
 	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
-		if (find_tree(host, &host->where[c]) == NULL) {
-			int r = add_tree(host, &host->where[c], err);
-			if (r < 0)
-				return r;
-		}
-		find_tree(host, &host->where[c])->controllers |= 1u << c;
+		struct cgroup_tree *tree = find_tree(host, &host->where[c]);
+		int r = tree == NULL ? add_tree(host, &host->where[c], &tree, err) : 0;
+		if (tree == NULL)
+			return r;
+		tree->controllers |= 1u << c;
 	}
 	return 0;
 }

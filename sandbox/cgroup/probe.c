@@ -47,7 +47,7 @@ bool probe_has_word(const char *list, char separator, const char *word)
 /* Cuts the next field off *AT (it is NUL-terminated in place); NULL at the end. */
 static char *next_field(char **at, const char *separator)
 {
-	char *field = strsep(at, separator);
+	char *field = strsep(at, separator); /* NULL when *AT is */
 
 	while (field != NULL && *field == '\0' && *at != NULL)
 		field = strsep(at, separator);
@@ -93,13 +93,11 @@ static void parse_mount(char *line, struct tree trees[TREE_N])
 	char *root = NULL, *mount = NULL;
 	for (int i = 0; i < 5; i++) {
 		char *field = next_field(&line, " ");
-		if (field == NULL)
-			return;
 		root = i == 3 ? field : root;
 		mount = i == 4 ? field : mount;
 	}
 	char *rest = line ? strstr(line, " - ") : NULL;
-	if (rest == NULL)
+	if (root == NULL || mount == NULL || rest == NULL)
 		return;
 	rest += 3;
 	const char *type = next_field(&rest, " ");
@@ -323,12 +321,15 @@ int probe_controllers(const struct probe_input *input, struct cgroup_where ret[C
 	return failed;
 }
 
+/* A host with very many mounts has some megabytes of them. */
+static const size_t TABLE_MAX = (size_t)64 * 1024 * 1024;
+
 static int read_table(const char *path, char **ret)
 {
 	size_t size;
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd_read_all(fd, 16 * 1024 * 1024, ret, &size);
+	return fd < 0 ? -errno : fd_read_all(fd, TABLE_MAX, ret, &size);
 }
 
 int cgroup_probe(const char *parent, struct cgroup_where ret[CGROUP_CONTROLLER_N], struct sandbox_error *err)
@@ -339,7 +340,7 @@ int cgroup_probe(const char *parent, struct cgroup_where ret[CGROUP_CONTROLLER_N
 	int r = read_table("/proc/self/mountinfo", &mountinfo);
 	if (r >= 0)
 		r = read_table("/proc/self/cgroup", &self);
-	if (r < 0)
+	if (r < 0 || mountinfo == NULL || self == NULL)
 		return error_set(
 			err, ENOTSUP, "cgroup.probe", "/proc does not tell: %s", strerrordesc_np(-r));
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

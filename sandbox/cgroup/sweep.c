@@ -23,12 +23,14 @@ uint64_t cgroup_now_nsec(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int read_procs(int dir, char **ret)
+/* The text of cgroup.procs, owned by the caller; NULL when it cannot be read. */
+static char *read_procs(int dir)
 {
 	size_t size;
+	char *text = NULL;
 	_cleanup_close_ int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd_read_all(fd, PROCS_MAX, ret, &size);
+	return fd >= 0 && fd_read_all(fd, PROCS_MAX, &text, &size) == 0 ? text : NULL;
 }
 
 struct pinned {
@@ -70,22 +72,21 @@ static bool is_listed(const char *list, pid_t pid)
 /* One round over the processes directly in DIR. Returns how many were listed, or a negative errno. */
 static int kill_round(int dir)
 {
-	_cleanup_free_ char *before = NULL, *after = NULL;
 	struct pinned pins[BATCH];
 
 	/* Linux 5.14: the kernel kills the whole subtree at once. Fallback: pidfds (v1 always). */
 	(void)fd_write_file(dir, "cgroup.kill", "1");
-	int r = read_procs(dir, &before);
-	if (r < 0)
-		return r;
+	_cleanup_free_ char *before = read_procs(dir);
+	if (before == NULL)
+		return -EIO;
 	size_t n = pin(before, pins);
-	r = read_procs(dir, &after);
+	_cleanup_free_ char *after = read_procs(dir);
 	for (size_t i = 0; i < n; i++) {
-		if (r >= 0 && is_listed(after, pins[i].pid))
+		if (after != NULL && is_listed(after, pins[i].pid))
 			(void)pidfd_send_signal(pins[i].fd, SIGKILL, NULL, 0);
 		(void)fd_close(pins[i].fd);
 	}
-	return r < 0 ? r : (int)n;
+	return after == NULL ? -EIO : (int)n;
 }
 
 static int pause_before(uint64_t deadline_nsec)

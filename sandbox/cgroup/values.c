@@ -73,7 +73,7 @@ int cgroup_write(int dir, const char *file, const char *text, struct sandbox_err
 
 int cgroup_write_bytes(int dir, const char *file, uint64_t bytes, struct sandbox_error *err)
 {
-	char text[32], now[64];
+	char text[32], now[64] = "";
 	uint64_t held;
 	(void)snprintf(text, sizeof(text), "%" PRIu64, bytes);
 

@@ -182,23 +182,24 @@ START_TEST(slots_below_another_parent_have_other_numbers)
 		TEST_SKIP("needs root");
 	struct cgroup_where where[CGROUP_CONTROLLER_N];
 	struct cgroup_host *usual = group_host(), *below = NULL;
-	char path[2048];
+	char path[2048], parent[64];
+	(void)snprintf(parent, sizeof(parent), "/cofferdam_parent_%d", (int)getpid());
 
 	GROUP_OK(cgroup_probe(NULL, where, &group_err));
 	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
-		(void)snprintf(path, sizeof(path), "%s/cofferdam_parent", where[c].mount);
+		(void)snprintf(path, sizeof(path), "%s%s", where[c].mount, parent);
 		ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
 	}
-	GROUP_OK(cgroup_host_open("/cofferdam_parent", &below, &group_err));
+	GROUP_OK(cgroup_host_open(parent, &below, &group_err));
 	ck_assert_uint_ne(cgroup_host_slot(usual), cgroup_host_slot(below));
-	(void)snprintf(path, sizeof(path), "%s/cofferdam_parent/cofferdam-%u", where[CGROUP_MEMORY].mount,
+	(void)snprintf(path, sizeof(path), "%s%s/cofferdam-%u", where[CGROUP_MEMORY].mount, parent,
 		cgroup_host_slot(below));
 	ck_assert_int_eq(access(path, F_OK), 0);
 	group_destroy(group_make(below, "cell"));
 	(void)cgroup_host_close(below);
 	ck_assert_int_eq(access(path, F_OK), -1);
 	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
-		(void)snprintf(path, sizeof(path), "%s/cofferdam_parent", where[c].mount);
+		(void)snprintf(path, sizeof(path), "%s%s", where[c].mount, parent);
 		ck_assert(rmdir(path) == 0 || errno == ENOENT);
 	}
 	(void)cgroup_host_close(usual);
