@@ -65,7 +65,7 @@ __attribute__((noreturn)) static void answer(
 
 static bool receive(int in, struct host_control *ret)
 {
-	struct host_control control;
+	struct host_control control = {0};
 	size_t used = 0;
 
 	while (used < sizeof(control)) {

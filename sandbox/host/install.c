@@ -77,7 +77,7 @@ static enum host_status probe_disk(
 
 	if (stat_nearest(paths->state_dir, &fs) < 0)
 		return host_say(ret, HOST_WARN, "%.120s: %s", paths->state_dir, strerrordesc_np(errno));
-	uint64_t free_mib = (uint64_t)fs.f_bavail * fs.f_frsize / (1024 * 1024);
+	uint64_t free_mib = (uint64_t)fs.f_bavail * fs.f_frsize / (UINT64_C(1024) * 1024);
 	return host_say(ret, free_mib >= row->minimum ? HOST_OK : HOST_WARN, "%llu MiB free for %.120s",
 		(unsigned long long)free_mib, paths->state_dir);
 }

@@ -23,14 +23,17 @@ static enum host_status probe_initial(
 {
 	(void)row, (void)paths;
 	char map[256];
-	unsigned inside, outside, count;
+	unsigned long ids[3]; /* first inside, first outside, how many */
 
 	ssize_t size = fd_read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map));
 	if (size < 0)
 		return host_say(ret, HOST_MISSING, "/proc/self/uid_map: %s", strerrordesc_np((int)-size));
-	if (sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
-		count == UINT32_MAX)
+	char *at = map;
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		ids[i] = strtoul(at, &at, 10);
+	if (ids[0] == 0 && ids[1] == 0 && ids[2] == UINT32_MAX)
 		return host_say(ret, HOST_OK, "the initial user namespace");
+	map[strcspn(map, "\n")] = '\0';
 	return host_say(ret, HOST_MISSING, "a user namespace that maps ids: %s", map);
 }
 
