@@ -79,6 +79,8 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 		(void)shutdown(info->connect_fd, SHUT_RDWR); /* never a connection without a deadline */
 }
 
+/* MHD_OPTION_CONNECTION_TIMEOUT ends clients that do not read their answer. Twice the deadline of a request, so that of the
+ * two the deadline comes first for one that does not send. */
 static int start_daemon(struct http_server *server, const struct http_options *options, int *listen_fd,
 	struct sandbox_error *err)
 {
@@ -86,7 +88,7 @@ static int start_daemon(struct http_server *server, const struct http_options *o
 		&server->exchanges, MHD_OPTION_LISTEN_SOCKET, *listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
 		(unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-		options->timeout_sec, MHD_OPTION_NOTIFY_COMPLETED, http_exchange_completed, NULL,
+		2 * options->timeout_sec, MHD_OPTION_NOTIFY_COMPLETED, http_exchange_completed, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
 	if (server->daemon == NULL)
 		return error_set(err, EIO, "http.start", "libmicrohttpd does not start");
