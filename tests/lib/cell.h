@@ -150,6 +150,10 @@ unsigned cell_cgroup_count(const struct cell_host *host);
 /* "/proc/PID/FILE": a line that starts with KEY, what follows it. Static buffer; "" when there is none. */
 const char *cell_proc_line(pid_t pid, const char *file, const char *key);
 
+/* Makes this process as untidy as it can be, before an engine is opened in it: environment, signals, timer, umask,
+ * priority, descriptors that are not close-on-exec. */
+void cell_make_a_mess(void);
+
 /* A sum over names, sizes, times, modes (and with CONTENT every byte) of an image; 0 when it cannot be read. Usable
  * outside of tests. */
 uint64_t cell_image_sum(const char *image, bool content);

@@ -6,9 +6,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 enum { UID_BASE = 0x70000000, HOST_PIDS = 65536 };
@@ -288,6 +291,26 @@ const char *cell_proc_line(pid_t pid, const char *file, const char *key)
 		return line;
 	}
 	return "";
+}
+
+void cell_make_a_mess(void)
+{
+	sigset_t some;
+	struct itimerval timer = {.it_value.tv_sec = 10000};
+
+	ck_assert_int_eq(setenv("LD_AUDIT", "/nowhere/evil.so", 1), 0);
+	(void)sigemptyset(&some);
+	(void)sigaddset(&some, SIGUSR1);
+	(void)sigaddset(&some, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &some, NULL);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)raise(SIGUSR1);
+	(void)umask(0777);
+	(void)setpriority(PRIO_PROCESS, 0, 5);
+	(void)setitimer(ITIMER_REAL, &timer, NULL);
+	for (int i = 0; i < 64; i++)
+		ck_assert_int_ge(open(i % 2 ? "/" : "/etc/passwd", O_RDONLY), 0); /* not close-on-exec */
 }
 
 static uint64_t image_sum;

@@ -438,6 +438,21 @@ static void attack_deep(int argc, char **argv)
 	say("depth=%u end=%s", depth, errno_text(saved));
 }
 
+/* Row 57. */
+static void attack_core(int argc, char **argv)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	(void)argc, (void)argv;
+	if (pid == 0)
+		abort();
+	(void)waitpid(pid, &status, 0);
+	say("signal=%d dumped=%s", WTERMSIG(status), WCOREDUMP(status) ? "yes" : "no");
+	(void)holds("not_dumped", !WCOREDUMP(status));
+	(void)refused("core", access("/box/core", F_OK));
+}
+
 static const struct probe_case cases[] = {
 	{"fork-bomb", attack_fork_bomb},
 	{"thread-bomb", attack_thread_bomb},
@@ -461,6 +476,7 @@ static const struct probe_case cases[] = {
 	{"flood", attack_flood},
 	{"rlimits", attack_rlimits},
 	{"sync", attack_sync},
+	{"core", attack_core},
 	{"deep", attack_deep},
 };
 

@@ -4,11 +4,8 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 
 static struct cell *start_sleeper(struct cell_host *host)
@@ -368,34 +365,13 @@ START_TEST(environment_and_arguments_are_exactly_those_given)
 }
 END_TEST
 
-/* The engine's process is made as untidy as it can be before it is opened. */
-static void make_a_mess(void)
-{
-	sigset_t some;
-	struct itimerval timer = {.it_value.tv_sec = 10000};
-
-	ck_assert_int_eq(setenv("LD_PRELOAD", "", 1), 0);
-	(void)sigemptyset(&some);
-	(void)sigaddset(&some, SIGUSR1);
-	(void)sigaddset(&some, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &some, NULL);
-	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGINT, SIG_IGN);
-	(void)raise(SIGUSR1);
-	(void)umask(0777);
-	(void)setpriority(PRIO_PROCESS, 0, 5);
-	(void)setitimer(ITIMER_REAL, &timer, NULL);
-	for (int i = 0; i < 64; i++)
-		ck_assert_int_ge(open(i % 2 ? "/" : "/etc/passwd", O_RDONLY), 0); /* not close-on-exec */
-}
-
 START_TEST(nothing_is_inherited_from_an_untidy_engine)
 {
 	const char *reason = cell_skip_reason();
 
 	if (reason != NULL)
 		TEST_SKIP(reason);
-	make_a_mess();
+	cell_make_a_mess();
 	struct cell_host *host = cell_open("attack-run");
 	struct cell *cell = cell_probe(host, "probe signals");
 	cell_expect_output(cell, "blocked=0 pending=0 ignored=0 handled=0\ntimer=0.000000\n");
