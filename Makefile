@@ -77,7 +77,10 @@ images: | deps
 	$(AS_ROOT) rootfs/build --images-dir $(IMAGES_DIR) --cache-dir $(CACHE_DIR)
 
 # Images and cells are root's; whoever else calls us is asked by sudo.
-AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -E)
+AS_ROOT :=
+ifneq ($(shell id -u),0)
+AS_ROOT = $(or $(shell command -v sudo 2>/dev/null),$(error images and cells need root, or sudo)) -E
+endif
 
 # --- the programs ----------------------------------------------------------------------------------------------------
 
@@ -221,7 +224,7 @@ clean:
 ## distclean: remove everything below build
 .PHONY: distclean
 distclean:
-	$(AS_ROOT) rm -rf build
+	$(if $(wildcard build/images),$(AS_ROOT)) rm -rf build
 
 ## help: this list
 .PHONY: help
