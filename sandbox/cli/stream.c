@@ -28,13 +28,14 @@ static bool is_null_device(const struct stat *st)
 }
 
 /* Our own description of the file, without blocking: O_NONBLOCK on the one we inherited would also change it for the
- * shell. Sockets need none (MSG_DONTWAIT); regular files must keep their offset and never block for long. */
+ * shell. Sockets need none (MSG_DONTWAIT); regular files must keep their offset and never block for long. A FIFO that is
+ * opened anew for reading does not report the end when its writers have gone before. */
 static int own_copy(int fd, const struct stat *st, int mode, struct sandbox_error *err)
 {
 	char path[64];
 	int copy = -1;
 
-	if (S_ISCHR(st->st_mode) || S_ISFIFO(st->st_mode)) {
+	if (S_ISCHR(st->st_mode) || (S_ISFIFO(st->st_mode) && mode == O_WRONLY)) {
 		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		copy = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	}

@@ -94,7 +94,7 @@ struct message_out {
 	size_t size;
 	size_t nfds;
 	int fds[MESSAGE_FDS_MAX]; /* borrowed from the spec */
-	char bytes[BOUND_REQUEST_BYTES];
+	_Alignas(uint64_t) char bytes[BOUND_REQUEST_BYTES];
 };
 
 /* Lays SPEC out. 0, or -EINVAL with ERR (stage "request.message") when SPEC is beyond a bound. */
