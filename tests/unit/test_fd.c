@@ -104,6 +104,7 @@ START_TEST(files_are_not_followed_through_links)
 	ck_assert_ptr_nonnull(mkdtemp(path));
 	_cleanup_close_ int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int file = openat(dir, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_ge(file, 0);
 	int linked = symlinkat("file", dir, "link");
 	int wrote = fd_write_file(dir, "file", "text\n");
 	int wrote_link = fd_write_file(dir, "link", "text");
