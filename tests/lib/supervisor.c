@@ -83,14 +83,16 @@ unsigned supervisor_descriptors(const struct supervisor *supervisor)
 
 void supervisor_start(struct supervisor *supervisor)
 {
-	char word[16] = "";
+	_cleanup_free_ char *word = NULL;
 	unsigned descriptors;
+	size_t size;
 	int ready;
 
 	supervisor->pid = spawn(supervisor, &ready);
 	struct pollfd wait = {.fd = ready, .events = POLLIN};
 	ck_assert_int_eq(poll(&wait, 1, CELL_PATIENCE_MSEC), 1);
-	(void)!read(ready, word, sizeof(word) - 1);
+	/* To its end: the supervisor has closed it, and its descriptors can be counted. */
+	ck_assert_int_eq(fd_read_all(ready, 16, &word, &size), 0);
 	(void)close(ready);
 	ck_assert_msg(strcmp(word, "READY\n") == 0, "the supervisor did not start");
 	supervisor->slot = find_slot(supervisor->pid, &descriptors);
