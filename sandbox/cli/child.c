@@ -50,6 +50,7 @@ static int settle(int ready_fd, struct sandbox_error *err)
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return error_errno(err, "child.start", "signals");
+	(void)signal(SIGPIPE, SIG_DFL);
 	(void)unsetenv("NOTIFY_SOCKET"); /* it is `serve` that systemd waits for */
 	return 0;
 }

@@ -1,135 +1,117 @@
 #include "tests/lib/client.h"
 
-#include "tests/lib/test.h"
+#include "sandbox/base/fd.h"
+#include "sandbox/door/client.h"
+#include "tests/lib/cell.h"
+#include "tests/lib/cell_host.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <curl/curl.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-static size_t take_body(char *data, size_t one, size_t size, void *user)
+/* COMMAND is split at spaces; "work" is the probe. */
+struct sandbox_spec client_work(const char *command, const char **words, struct sandbox_file *file)
 {
-	struct client_answer *answer = user;
-	char *larger = realloc(answer->body, answer->size + size + 1);
+	static char text[256], path[4096];
+	char *rest = text;
+	size_t n = 0;
 
-	(void)one;
-	if (larger == NULL)
-		return 0;
-	answer->body = larger;
-	memcpy(answer->body + answer->size, data, size);
-	answer->size += size;
-	answer->body[answer->size] = '\0';
-	return size;
+	(void)snprintf(text, sizeof(text), "/box/work %s", command);
+	for (char *word; (word = strsep(&rest, " ")) != NULL;)
+		words[n++] = word;
+	(void)snprintf(path, sizeof(path), "%s/work", cell_probes_dir());
+	*file = (struct sandbox_file){"work", open(path, O_RDONLY | O_CLOEXEC), true};
+	ck_assert_int_ge(file->fd, 0);
+	return (struct sandbox_spec){
+		.policy = "attack-run",
+		.step = SANDBOX_RUN,
+		.args = words,
+		.nargs = n,
+		.files = file,
+		.nfiles = 1,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+	};
 }
 
-static size_t take_header(char *data, size_t one, size_t size, void *user)
+struct client client_start(const struct supervisor *supervisor, const char *command)
 {
-	struct client_answer *answer = user;
-	char line[1024];
-	char *value = line;
+	const char *words[16];
+	struct sandbox_file file;
+	struct sandbox_spec spec = client_work(command, words, &file);
+	struct client client = {.out = -1};
+	int pair[2];
 
-	(void)one;
-	(void)snprintf(line, sizeof(line), "%.*s", (int)size, data);
-	line[strcspn(line, "\r\n")] = '\0';
-	char *name = strsep(&value, ":");
-	if (value == NULL)
-		return size; /* the status line, the empty line */
-	for (char *at = name; *at != '\0'; at++)
-		*at = (char)tolower((unsigned char)*at);
-	json_object_set_new(answer->headers, name, json_string(value + strspn(value, " ")));
-	return size;
+	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+	client.out = pair[0];
+	spec.stdout_fd = spec.stderr_fd = pair[1];
+	client.connection = door_start(supervisor->socket, &spec, &client.err);
+	(void)close(pair[1]);
+	(void)close(file.fd);
+	ck_assert_msg(client.connection >= 0, "%s: %s", client.err.stage, client.err.message);
+	return client;
 }
 
-static void set_method(CURL *curl, const struct client_request *request)
+void client_wait_readable(int fd)
 {
-	if (request->body != NULL) {
-		curl_off_t size =
-			(curl_off_t)(request->body_size ? request->body_size : strlen(request->body));
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, size);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
-	}
-	if (request->method != NULL && strcmp(request->method, "HEAD") == 0)
-		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
-	else if (request->method != NULL)
-		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	ck_assert_int_eq(poll(&wait, 1, CELL_PATIENCE_MSEC), 1);
 }
 
-void client_send(const struct client_request *request, struct client_answer *answer)
+/* Reads until TEXT has come. */
+void client_wait_for(const struct client *client, const char *text)
 {
-	CURL *curl = curl_easy_init();
-	struct curl_slist *headers = NULL;
-
-	ck_assert_ptr_nonnull(curl);
-	*answer = (struct client_answer){.body = calloc(1, 1), .headers = json_object()};
-	for (size_t i = 0; i < 8 && request->headers[i] != NULL; i++)
-		headers = curl_slist_append(headers, request->headers[i]);
-	curl_easy_setopt(curl, CURLOPT_URL, request->url);
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, answer);
-	set_method(curl, request);
-	CURLcode r = curl_easy_perform(curl);
-	ck_assert_msg(r != CURLE_COULDNT_CONNECT, "%s: %s", request->url, curl_easy_strerror(r));
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(curl);
-}
-
-int client_connect(const char *url)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-void client_send_raw(const char *url, const char *text, struct client_answer *answer)
-{
-	int fd = client_connect(url);
-	char buf[8192];
+	char buf[256] = "";
 	size_t used = 0;
-	ssize_t n;
 
-	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
-	while (used < sizeof(buf) - 1 && (n = recv(fd, buf + used, sizeof(buf) - 1 - used, 0)) > 0)
+	while (strstr(buf, text) == NULL) {
+		client_wait_readable(client->out);
+		ssize_t n = read(client->out, buf + used, sizeof(buf) - 1 - used);
+		ck_assert_msg(n > 0, "the output ended without \"%s\"", text);
 		used += (size_t)n;
-	buf[used] = '\0';
-	(void)close(fd);
-	*answer = (struct client_answer){.headers = json_object()};
-	ck_assert_msg(sscanf(buf, "HTTP/1.1 %ld ", &answer->status) == 1, "no answer: %s", buf);
-	char *rest = buf, *line;
-	while ((line = strsep(&rest, "\n")) != NULL && rest != NULL && *line != '\r')
-		(void)take_header(line, 1, strlen(line), answer);
-	ck_assert_ptr_nonnull(rest);
-	answer->body = strdup(rest);
-	answer->size = strlen(rest);
+		buf[used] = '\0';
+	}
 }
 
-void client_answer_free(struct client_answer *answer)
+struct sandbox_result client_finish(struct client *client)
 {
-	free(answer->body);
-	json_decref(answer->headers);
-	*answer = (struct client_answer){0};
+	struct sandbox_result result = {0};
+
+	client_wait_readable(client->connection);
+	int r = door_finish(client->connection, &result, &client->err);
+	ck_assert_msg(r == 0, "%s: %s", client->err.stage, client->err.message);
+	client->connection = fd_close(client->connection);
+	client->out = fd_close(client->out);
+	return result;
 }
 
-const char *client_header(const struct client_answer *answer, const char *lower_name)
+void supervisor_expect_alive(const struct supervisor *supervisor)
 {
-	return json_string_value(json_object_get(answer->headers, lower_name));
+	struct sandbox_error err = {0};
+
+	ck_assert_msg(door_ping(supervisor->socket, &err) == 0, "%s: %s", err.stage, err.message);
 }
 
-json_t *client_json(const struct client_answer *answer)
+void client_pause(long msec)
 {
-	json_error_t error;
-	json_t *json = json_loadb(answer->body, answer->size, JSON_REJECT_DUPLICATES, &error);
+	(void)nanosleep(&(struct timespec){msec / 1000, msec % 1000 * 1000000}, NULL);
+}
 
-	ck_assert_msg(json != NULL, "no JSON: %s: %.200s", error.text, answer->body);
-	return json;
+/* Until no process runs under the user ids of its cells. */
+void supervisor_wait_until_empty(const struct supervisor *supervisor)
+{
+	for (int i = 0; i < 500 && host_slot_processes(supervisor->slot) > 0; i++)
+		client_pause(20);
+	ck_assert_uint_eq(host_slot_processes(supervisor->slot), 0);
+}
+
+/* Until it holds no more descriptors than that. */
+void supervisor_wait_until_idle(const struct supervisor *supervisor, unsigned descriptors)
+{
+	for (int i = 0; i < 500 && supervisor_descriptors(supervisor) > descriptors; i++)
+		client_pause(20);
+	ck_assert_uint_eq(supervisor_descriptors(supervisor), descriptors);
 }

@@ -1,31 +1,36 @@
-/* client.h: a real HTTP client for tests (libcurl). */
+/* client.h: runs through the door of a real supervisor. */
 #pragma once
 
-#include <jansson.h>
-#include <stddef.h>
+#include "tests/lib/cell.h"
+#include "tests/lib/supervisor.h"
 
-struct client_request {
-	const char *method; /* NULL: GET */
-	const char *url;
-	const char *headers[8]; /* "Name: value"; an empty value ("Name:") sends none. NULL ends them */
-	const char *body;	/* NULL: none */
-	size_t body_size;	/* 0: its string length */
+#define SUPERVISOR(name)                                                                                     \
+	struct supervisor name;                                                                              \
+	if (cell_skip_reason() != NULL)                                                                      \
+		TEST_SKIP(cell_skip_reason());                                                               \
+	supervisor_open(&name)
+
+struct client {
+	int connection, out; /* owned */
+	struct sandbox_error err;
 };
 
-struct client_answer {
-	long status; /* 0: the connection ended without one */
-	char *body;  /* owned, NUL-terminated */
-	size_t size;
-	json_t *headers; /* owned: an object, names in lower case */
-};
+/* The spec of a run of the probe "work". COMMAND is split at spaces into WORDS, room for 16; FILE's descriptor is the
+ * caller's to close. */
+struct sandbox_spec client_work(const char *command, const char **words, struct sandbox_file *file);
 
-/* Fails the running test when there is no connection at all. */
-void client_send(const struct client_request *request, struct client_answer *answer);
-/* Sends TEXT as it is to URL's address on a connection of its own and reads until the server closes it. */
-void client_send_raw(const char *url, const char *text, struct client_answer *answer);
-/* A connection to URL's address; owned by the caller. */
-int client_connect(const char *url);
-void client_answer_free(struct client_answer *answer);
-const char *client_header(const struct client_answer *answer, const char *lower_name); /* NULL: none */
-/* The body as JSON, owned by the caller; anything else fails the running test. */
-json_t *client_json(const struct client_answer *answer);
+/* Starts one; both of its outputs come through one pipe. */
+struct client client_start(const struct supervisor *supervisor, const char *command);
+/* Until its output holds TEXT. */
+void client_wait_for(const struct client *client, const char *text);
+/* Its result; closes what is open. */
+struct sandbox_result client_finish(struct client *client);
+
+void client_wait_readable(int fd);
+void client_pause(long msec);
+
+void supervisor_expect_alive(const struct supervisor *supervisor);
+/* Until no process runs under the user ids of its cells. */
+void supervisor_wait_until_empty(const struct supervisor *supervisor);
+/* Until it holds no more descriptors than that. */
+void supervisor_wait_until_idle(const struct supervisor *supervisor, unsigned descriptors);
