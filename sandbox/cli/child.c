@@ -157,7 +157,7 @@ void child_stop(struct child *child)
 	if (child->pidfd < 0)
 		return;
 	struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
-	uint64_t deadline = child_now_msec() + CHILD_STOP_SEC * 1000, now;
+	uint64_t deadline = child_now_msec() + (uint64_t)CHILD_STOP_SEC * 1000, now;
 	int r = 0;
 
 	(void)pidfd_send_signal(child->pidfd, SIGTERM, NULL, 0);

@@ -33,6 +33,7 @@ static int find_obstacle(const char *path, uid_t uid, char ret[PATH_BYTES], stru
 {
 	struct stat st;
 
+	ret[0] = '\0';
 	for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		int r = ancestor(path, (size_t)(slash - path), ret);
 		if (r < 0)
@@ -66,7 +67,7 @@ static int make_directories(const char *path, struct sandbox_error *err)
 /* Puts an empty directory over what is in the way, and the TREE of PATH to its place below it. */
 static int attach(const char *path, int tree, uid_t uid, struct sandbox_error *err)
 {
-	char obstacle[PATH_BYTES];
+	char obstacle[PATH_BYTES] = "";
 
 	for (;;) {
 		int r = find_obstacle(path, uid, obstacle, err);
@@ -89,7 +90,7 @@ static int attach(const char *path, int tree, uid_t uid, struct sandbox_error *e
 static int is_obstructed(
 	const char *const *paths, size_t npaths, uid_t uid, bool *ret, struct sandbox_error *err)
 {
-	char obstacle[PATH_BYTES];
+	char obstacle[PATH_BYTES] = "";
 
 	*ret = false;
 	for (size_t i = 0; i < npaths && !*ret; i++) {

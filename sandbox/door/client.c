@@ -50,7 +50,7 @@ static ssize_t send_message(int sock, void *bytes, size_t size, const int *fds, 
 	if (nfds > 0) {
 		message.msg_control = control.space;
 		message.msg_controllen = CMSG_LEN(nfds * sizeof(int));
-		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		struct cmsghdr *head = &control.align;
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
 		head->cmsg_len = CMSG_LEN(nfds * sizeof(int));

@@ -180,7 +180,7 @@ static int parse_run(
 int message_parse(
 	const void *bytes, size_t size, size_t nfds, struct message_request *ret, struct sandbox_error *err)
 {
-	struct message_head head;
+	struct message_head head = {0};
 
 	int r = check_head(bytes, size, &head, err);
 	if (r < 0)

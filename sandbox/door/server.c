@@ -279,7 +279,7 @@ static void listener_ready(struct door *door)
 		if (r < 0)
 			reply(sock, NULL, &err);
 		else
-			sock = -1; /* the connection's own */
+			(void)TAKE_FD(sock); /* the connection's own */
 	}
 }
 

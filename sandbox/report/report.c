@@ -8,7 +8,7 @@
 /* --- verdicts ----------------------------------------------------------------------------------------------- */
 
 static const char *const verdict_names[REPORT_VERDICT_N] = {
-#define X(symbol, name) [REPORT_##symbol] = name,
+#define X(symbol, name) [REPORT_##symbol] = (name),
 	REPORT_VERDICT_TABLE(X)
 #undef X
 };
