@@ -5,7 +5,7 @@
  *   reply    struct message_reply
  *
  * This is all that the privileged half reads of what others wrote. Building and parsing are pure functions of bytes:
- * no allocation, no system call (tests/unit/test_message.c, tests/fuzz). */
+ * no allocation, no system call (tests/unit/test_message.c). */
 #pragma once
 
 #include "sandbox/sandbox.h"
