@@ -50,8 +50,8 @@ static const struct config_row rows[] = {
 	ROW("REQUEST_TIMEOUT_SEC", CONFIG_NUMBER, request_timeout_sec, 1, 3600, "10",
 		"seconds within which a request must have arrived whole"),
 	ROW("LOG_LEVEL", CONFIG_STRING, log_level, 1, 16, "info", "debug, info, warn or error"),
-	ROW("READY_FD", CONFIG_NUMBER, ready_fd, 0, 1023, "0",
-		"open descriptor that gets \"READY http://...\" once requests are accepted; 0: none"),
+	ROW("ready-fd", CONFIG_NUMBER, ready_fd, 3, 1023, NULL,
+		"open descriptor that gets the line READY and the address once requests are accepted"),
 };
 
 static const char usage[] = "cofferdam-service [options]\n"
@@ -71,23 +71,6 @@ struct program {
 
 /* --- configuration -------------------------------------------------------------------------------------------- */
 
-static int set_log_level(const char *name, struct sandbox_error *err)
-{
-	static const char *const names[] = {
-		[LOG_LEVEL_DEBUG] = "debug",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_WARN] = "warn",
-		[LOG_LEVEL_ERROR] = "error",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0) {
-			log_set_level((enum log_level)i);
-			return 0;
-		}
-	return error_set(err, EINVAL, "config", "LOG_LEVEL is debug, info, warn or error");
-}
-
 static int check_config(const struct service_config *config, struct sandbox_error *err)
 {
 	if (strcmp(config->role, "api") != 0 && strcmp(config->role, "worker") != 0 &&
@@ -97,7 +80,7 @@ static int check_config(const struct service_config *config, struct sandbox_erro
 		return error_set(err, EINVAL, "config",
 			"LISTEN must be a loopback address in numbers, such as 127.0.0.1 or ::1: the service "
 			"knows no authentication yet and accepts code from whoever reaches it");
-	return set_log_level(config->log_level, err);
+	return log_set_level_name(config->log_level, err);
 }
 
 static int configure(struct program *program, int argc, char *argv[], struct sandbox_error *err)

@@ -1,6 +1,6 @@
 #include "sandbox/base/log.h"
 #include "service/http.h"
-#include "tests/lib/client.h"
+#include "tests/lib/http_client.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
@@ -60,41 +60,41 @@ static void stop(void)
 static long post(const char *path, size_t size, const char *header, json_int_t *ret_seen)
 {
 	char *body = malloc(size + 1), target[128];
-	struct client_answer answer;
+	struct http_client_answer answer;
 
 	memset(body, 'x', size);
 	body[size] = '\0';
 	(void)snprintf(target, sizeof(target), "%s%s", url, path);
-	struct client_request request = {
+	struct http_client_request request = {
 		.url = target, .headers = {"Expect:", header}, .body = body, .body_size = size};
-	client_send(&request, &answer);
+	http_client_send(&request, &answer);
 	long status = answer.status;
-	json_t *json = client_json(&answer);
+	json_t *json = http_client_json(&answer);
 	const json_t *seen = json_object_get(json, "size");
 	*ret_seen = seen ? json_integer_value(seen) : -1;
 	json_decref(json);
-	client_answer_free(&answer);
+	http_client_answer_free(&answer);
 	free(body);
 	return status;
 }
 
 START_TEST(hands_over_the_whole_request)
 {
-	struct client_answer answer;
+	struct http_client_answer answer;
 	char target[128];
 
 	start(BODY_MAX, LONG_SEC);
 	(void)snprintf(target, sizeof(target), "%s/path?q=a%%20b", url);
-	client_send(&(struct client_request){.url = target}, &answer);
+	http_client_send(&(struct http_client_request){.url = target}, &answer);
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_str_eq(answer.body, "{\"method\":\"GET\",\"size\":0,\"q\":\"a b\"}\n");
-	ck_assert_pstr_eq(client_header(&answer, "x-test"), "7");
-	ck_assert_pstr_eq(client_header(&answer, "x-content-type-options"), "nosniff");
-	client_answer_free(&answer);
-	client_send(&(struct client_request){.url = target, .method = "HEAD"}, &answer);
+	ck_assert_pstr_eq(http_client_header(&answer, "x-test"), "7");
+	ck_assert_pstr_eq(http_client_header(&answer, "x-content-type-options"), "nosniff");
+	http_client_answer_free(&answer);
+	http_client_send(&(struct http_client_request){.url = target, .method = "HEAD"}, &answer);
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_uint_eq(answer.size, 0);
-	client_answer_free(&answer);
+	http_client_answer_free(&answer);
 	stop();
 }
 END_TEST
@@ -152,12 +152,12 @@ static const char *const half_sent[] = {
 
 START_TEST(ends_half_sent_requests)
 {
-	struct client_answer answer;
+	struct http_client_answer answer;
 
 	start(BODY_MAX, SHORT_SEC);
-	client_send_raw(url, half_sent[_i], &answer);
+	http_client_send_raw(url, half_sent[_i], &answer);
 	ck_assert_int_eq(answer.status, 408);
-	client_answer_free(&answer);
+	http_client_answer_free(&answer);
 	stop();
 }
 END_TEST
@@ -169,7 +169,7 @@ START_TEST(ends_trickling_requests)
 	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
 
 	start(BODY_MAX, SHORT_SEC);
-	int fd = client_connect(url);
+	int fd = http_client_connect(url);
 	ck_assert_int_eq(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
 	/* Until the server has closed; the test's own timeout fails one that never does. */
 	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1)
@@ -186,7 +186,7 @@ START_TEST(a_new_request_has_its_whole_time)
 	char buf[1024];
 
 	start(BODY_MAX, KEEP_SEC);
-	int fd = client_connect(url);
+	int fd = http_client_connect(url);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
 		ck_assert_int_gt(recv(fd, buf, sizeof(buf), 0), 0);
@@ -201,7 +201,7 @@ END_TEST
 START_TEST(closes_with_connections_open)
 {
 	start(BODY_MAX, LONG_SEC);
-	int idle = client_connect(url), begun = client_connect(url);
+	int idle = http_client_connect(url), begun = http_client_connect(url);
 	ck_assert_int_eq(send(begun, "POST / HT", 9, MSG_NOSIGNAL), 9);
 	stop();
 	char byte;
