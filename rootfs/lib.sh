@@ -11,23 +11,24 @@ die()
 	exit 1
 }
 
-# Reads a manifest into the arrays package, keep, drop, step and the variable policy.
+# Reads a manifest into the arrays package, keep, drop, writable and step, and the variable policy.
 #
 #   package NAME      a Debian package; its dependencies come along, recommended packages do not
 #   keep PATTERN      files of these packages that stay (find -path: "*" also matches "/"); all others go
 #   drop PATTERN      ... but not these
+#   writable FOLDER   a run writes to a layer above it: its permissions and times are left as the steps set them
 #   policy LANGUAGE   the steps do as the compile step of policies/languages/LANGUAGE.json does
 #   step NAME         the program steps/NAME is run on the image, with its root as argument
+# shellcheck disable=SC2034 # the caller reads them
 manifest_read()
 {
 	local file=$1 key value
-	# shellcheck disable=SC2034
-	package=() keep=() drop=() step=() policy=
+	package=() keep=() drop=() writable=() step=() policy=
 
 	while read -r key value; do
 		case $key in
 		'' | '#'*) ;;
-		package | keep | drop | step)
+		package | keep | drop | writable | step)
 			local -n list=$key
 			list+=("$value")
 			;;
@@ -46,7 +47,7 @@ policy_list()
 
 	text=$(<"$file") || die "$file: cannot be read"
 	rest=${text#*\"compile\"}
-	rest=${rest#*\"$2\"}
+	rest=${rest#*\""$2"\"}
 	[[ $rest =~ ^[[:space:]]*:[[:space:]]*\[([^]]*)\] ]] || die "$file: compile.$2 is no list"
 	rest=${BASH_REMATCH[1]}
 	[[ $rest != *\\* ]] || die "$file: compile.$2 holds an escape, which this reader does not know"
