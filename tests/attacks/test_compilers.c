@@ -26,8 +26,11 @@ struct source {
 	struct sandbox_limits limits;
 };
 
-static const struct sandbox_limits lean = {
-	.cpu_usec = 3000000, .wall_usec = 12000000, .memory_bytes = 256 << 20, .output_bytes = 256 << 10};
+#define LEAN                                                                                                 \
+	{                                                                                                    \
+		.cpu_usec = 3000000, .wall_usec = 12000000, .memory_bytes = 256 << 20,                       \
+		.output_bytes = 256 << 10                                                                    \
+	}
 
 #define CPP(text)                                                                                            \
 	{                                                                                                    \
@@ -52,36 +55,36 @@ static const struct source sources[] = {
 	{65, ".include in assembly", "cpp", CPP("asm(\".include \\\"@\\\"\");" MAIN), FAILS, "can't open",
 		{0}},
 	{66, "#include of /dev/zero", "cpp", CPP("#include \"/dev/zero\"" MAIN), ANY_LIMIT | FAILS, NULL,
-		lean},
+		LEAN},
 	{66, "#include of /dev/urandom", "cpp", CPP("#include \"/dev/urandom\"" MAIN), ANY_LIMIT | FAILS,
-		NULL, lean},
+		NULL, LEAN},
 	{66, "#include of standard input", "cpp", CPP("#include \"/dev/stdin\"\n"), FAILS, "main", {0}},
 	{67, "a file that includes itself", "cpp", CPP("#include __FILE__\n#include __FILE__\n"),
-		ANY_LIMIT | FAILS, NULL, lean},
+		ANY_LIMIT | FAILS, NULL, LEAN},
 	{67, "templates without end", "cpp",
 		CPP("template <int N> struct T { static const int v = T<N + 1>::v; };\nint x = "
 		    "T<0>::v;" MAIN),
-		FAILS, "template instantiation depth", lean},
+		FAILS, "template instantiation depth", LEAN},
 	{67, "templates that double", "cpp",
 		CPP("template <int D, int I> struct T { static const long v = T<D - 1, 2 * I>::v + T<D - 1, "
 		    "2 * I + 1>::v; };\n"
 		    "template <int I> struct T<0, I> { static const long v = I; };\nlong x = T<28, "
 		    "0>::v;" MAIN),
-		ANY_LIMIT, NULL, lean},
+		ANY_LIMIT, NULL, LEAN},
 	{67, "a macro of 2^30 tokens", "cpp",
 		CPP("#define A x x x x x x x x\n#define B A A A A A A A A\n#define C B B B B B B B B\n"
 		    "#define D C C C C C C C C\n#define E D D D D D D D D\n#define F E E E E E E E E\n"
 		    "#define G F F F F F F F F\n#define H G G G G G G G G\n#define I H H H H H H H H\n"
 		    "#define J I I I I I I I I\nint f() { return J; }" MAIN),
-		ANY_LIMIT, NULL, lean},
+		ANY_LIMIT, NULL, LEAN},
 	{67, "a loop in a constant expression", "cpp",
 		CPP("constexpr long f() { long n = 0; for (;;) n++; return n; }\nconstexpr long x = "
 		    "f();" MAIN),
-		ANY_LIMIT | FAILS, "constexpr", lean},
+		ANY_LIMIT | FAILS, "constexpr", LEAN},
 	{68, "a gigabyte of initialised data", "cpp", CPP("char a[1 << 30] = {1};" MAIN), ANY_LIMIT | FAILS,
-		NULL, lean},
+		NULL, LEAN},
 	{68, "a gigabyte by .fill", "cpp", CPP("asm(\".data\\n.fill 0x40000000, 1, 1\");" MAIN),
-		ANY_LIMIT | FAILS, NULL, lean},
+		ANY_LIMIT | FAILS, NULL, LEAN},
 	{69, "more diagnostics than anyone reads", "cpp",
 		CPP("#define E(n) int n = \"a\" + nothing_of_that_name + n##n##n##n;\n"
 		    "#define T(n) E(n##0) E(n##1) E(n##2) E(n##3) E(n##4) E(n##5) E(n##6) E(n##7) E(n##8) "
@@ -89,7 +92,7 @@ static const struct source sources[] = {
 		    "#define H(n) T(n##0) T(n##1) T(n##2) T(n##3) T(n##4) T(n##5) T(n##6) T(n##7) T(n##8) "
 		    "T(n##9)\n"
 		    "H(a) H(b) H(c) H(d) H(e) H(f) H(g) H(h)" MAIN),
-		1U << SANDBOX_OUTPUT_LIMIT, NULL, lean},
+		1U << SANDBOX_OUTPUT_LIMIT, NULL, LEAN},
 	{72, "cgo with flags for the linker (CVE-2023-29404)", "go",
 		{{"main.go", "package main\n\n// #cgo LDFLAGS: -Wl,-plugin=/box/evil.so\nimport "
 			     "\"C\"\n\nfunc main() {}\n"}},

@@ -337,20 +337,23 @@ static void work_daemon(int argc, char **argv)
 	say("main ends");
 }
 
-/* stack BYTES: recursion until so much stack is used. */
-static void __attribute__((noinline)) descend(uint64_t left)
+/* stack BYTES: recursion until so much stack is used. Each frame is written to by the one below, so that no compiler
+ * makes a loop of it. */
+static void __attribute__((noinline)) descend(uint64_t left, volatile char *above)
 {
 	volatile char frame[4096];
 
 	frame[0] = 1;
 	if (left > sizeof(frame))
-		descend(left - sizeof(frame));
-	frame[1] = frame[0];
+		descend(left - sizeof(frame), frame);
+	above[1] = frame[0];
 }
 
 static void work_stack(int argc, char **argv)
 {
-	descend(number(argc, argv, 0, 4096));
+	volatile char top[2];
+
+	descend(number(argc, argv, 0, 4096), top);
 	say("deep");
 }
 
