@@ -34,7 +34,7 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *f
 
 void http_reply_json(struct http_reply *reply, unsigned status, json_t *json)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 	size_t size = text ? strlen(text) : 0;
 	char *line = text ? realloc(text, size + 1) : NULL;
 

@@ -28,6 +28,10 @@ enum {
 };
 
 const char *job_status_name(enum job_status status); /* "queued" … */
+/* The inverse. 0, or -EINVAL when NAME is none (or NULL). */
+int job_status_parse(const char *name, enum job_status *ret);
+/* Is STATUS final? */
+bool job_is_finished(enum job_status status);
 
 /* All pointers owned; job_free frees them. NULL: absent (null in JSON). Times are microseconds since 1970 UTC; 0: not
  * yet. */
@@ -52,7 +56,7 @@ struct job {
 };
 
 void job_free(struct job *job);	       /* frees what it holds, zeroes it; not the struct itself */
-void job_new_id(char id[JOB_ID_SIZE]); /* getrandom */
+void job_new_id(char id[JOB_ID_SIZE]); /* RFC 9562, version 4, from getrandom */
 bool job_id_ok(const char *id);	       /* exactly the form of job_new_id */
 int64_t job_now_usec(void);
 void job_time_text(int64_t usec, char text[JOB_TIME_SIZE]);

@@ -18,6 +18,8 @@ void metrics_stopped(struct metrics *metrics);
 void metrics_finished(struct metrics *metrics, const struct job *job);
 /* A job was given back because of the host. */
 void metrics_retried(struct metrics *metrics);
+/* A request to ROUTE was answered with CODE. ROUTE is the service's own name for it (static), never the client's path. */
+void metrics_request(struct metrics *metrics, const char *route, unsigned code);
 
 /* The exposition text (version 0.0.4), with the gauge of waiting jobs. Owned by the caller; NULL: no memory. */
 char *metrics_text(struct metrics *metrics, uint64_t queue_depth);

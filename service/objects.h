@@ -11,11 +11,12 @@ struct objects;
 enum { OBJECTS_MISSING = 1 };
 
 struct objects_operations {
-	/* Stores SIZE bytes from FD (offset 0) under NAME, replacing what was there; whole or not at all, durable when it
-	 * returns (write to a temporary file, fsync, rename, fsync the directory). NAME: "outputs/<job id>.txt". */
+	/* Stores SIZE bytes from FD (a file; read from offset 0, its position is left alone) under NAME, replacing what was
+	 * there; whole or not at all, durable when it returns (write to a temporary file, fsync, rename, fsync the
+	 * directory). NAME: "outputs/<job id>.txt"; any other is -EINVAL here and below. */
 	int (*put)(
 		struct objects *objects, const char *name, int fd, uint64_t size, struct sandbox_error *err);
-	/* A descriptor (owned by the caller) open for reading, and its size. */
+	/* A descriptor (owned by the caller) open for reading, and its size; or OBJECTS_MISSING. */
 	int (*open)(struct objects *objects, const char *name, int *ret_fd, uint64_t *ret_size,
 		struct sandbox_error *err);
 	/* A URL under which NAME can be downloaded without a key for TTL_SEC from now; BASE_URL is the service's own
@@ -27,7 +28,7 @@ struct objects_operations {
 	int (*verify)(struct objects *objects, const char *name, const char *expires, const char *signature,
 		struct sandbox_error *err);
 	int (*ping)(struct objects *objects, struct sandbox_error *err);
-	struct objects *(*close)(struct objects *objects);
+	struct objects *(*close)(struct objects *objects); /* accepts NULL, returns NULL */
 };
 
 struct objects {

@@ -12,13 +12,20 @@ struct queue_message {
 	uint32_t receive_count;
 };
 
-enum { QUEUE_EMPTY = 1 };
+enum {
+	QUEUE_EMPTY = 1,
+	QUEUE_STALE = 2, /* the message was acknowledged, given back or received again since this delivery */
+};
 
 struct queue_operations {
+	/* A message for an id that is there already is no second one: it keeps its place and becomes visible at once, and
+	 * the receipt of a delivery under way is stale (store->recover: whoever had it is gone). */
 	int (*send)(struct queue *queue, const char *id, const char *language, struct sandbox_error *err);
 	/* Waits at most WAIT_MSEC for a message and leases it for LEASE_SEC. QUEUE_EMPTY when none came. */
 	int (*receive)(struct queue *queue, unsigned wait_msec, unsigned lease_sec, struct queue_message *ret,
 		struct sandbox_error *err);
+	/* The lease ends LEASE_SEC from now. Or QUEUE_STALE; so do ack and nack. A lease that has run out is still one's own
+	 * until the message is received again. */
 	int (*extend)(struct queue *queue, const struct queue_message *message, unsigned lease_sec,
 		struct sandbox_error *err);
 	int (*ack)(struct queue *queue, const struct queue_message *message, struct sandbox_error *err);
@@ -29,7 +36,7 @@ struct queue_operations {
 	int (*depth)(struct queue *queue, uint64_t *ret, struct sandbox_error *err);
 	/* Wakes every thread in receive, now and from now on (QUEUE_EMPTY at once): the service is stopping. */
 	void (*stop)(struct queue *queue);
-	struct queue *(*close)(struct queue *queue);
+	struct queue *(*close)(struct queue *queue); /* accepts NULL, returns NULL */
 };
 
 struct queue {

@@ -27,7 +27,9 @@ struct store_operations {
 	/* running of that attempt → queued again (the worker could not finish it). */
 	int (*release)(struct store *store, const char *id, uint32_t attempt, struct sandbox_error *err);
 	/* Calls EACH with the id and language of every unfinished job in order of creation, to rebuild an embedded
-	 * queue at start; before that every running job becomes queued (the process that ran it is gone). */
+	 * queue at start; before that every running job becomes queued (the process that ran it is gone). EACH may use the
+	 * store; its negative errno ends it. From then until close this process is the one that runs these jobs: -EBUSY
+	 * when another one lives that did the same. */
 	int (*recover)(struct store *store, int (*each)(const char *id, const char *language, void *user),
 		void *user, struct sandbox_error *err);
 	/* Is it usable now? */

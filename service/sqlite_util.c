@@ -1,0 +1,302 @@
+#include "service/sqlite_util.h"
+
+#include "sandbox/base/fd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Another process of the same STATE_DIR may write: so long we wait for it. */
+enum { BUSY_MSEC = 10 * 1000 };
+
+/* --- errors --------------------------------------------------------------------------------------------------- */
+
+/* By primary result code (the low byte). */
+static const struct {
+	int code;
+	int errno_value;
+	const char *advice;
+} failures[] = {
+	{SQLITE_CORRUPT, EUCLEAN, ": the file is damaged; restore it or move it away"},
+	{SQLITE_NOTADB, EUCLEAN, ": the file is damaged; restore it or move it away"},
+	{SQLITE_FULL, ENOSPC, ""},
+	{SQLITE_NOMEM, ENOMEM, ""},
+	{SQLITE_TOOBIG, EFBIG, ""},
+	{SQLITE_BUSY, EBUSY, ": another process holds it"},
+	{SQLITE_READONLY, EROFS, ""},
+	{SQLITE_CANTOPEN, EACCES, ""},
+	{SQLITE_PERM, EACCES, ""},
+};
+
+static int fail(const struct sqlite_db *db, int code, struct sandbox_error *err)
+{
+	int errno_value = EIO;
+	const char *advice = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+		if (failures[i].code == (code & 0xff)) {
+			errno_value = failures[i].errno_value;
+			advice = failures[i].advice;
+		}
+	return error_set(
+		err, errno_value, db->schema->stage, "%s: %s%s", db->path, sqlite3_errstr(code), advice);
+}
+
+/* --- open ----------------------------------------------------------------------------------------------------- */
+
+/* The file is there, private, regular and durable in its directory, before SQLite sees it; -wal and -shm take its
+ * mode. */
+static int make_file(struct sqlite_db *db, const char *dir, struct sandbox_error *err)
+{
+	const char *stage = db->schema->stage;
+	struct stat st;
+
+	_cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return error_errno(err, stage, "%s", dir);
+	_cleanup_close_ int fd =
+		openat(dirfd, db->schema->file, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, stage, "%s", db->path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EINVAL, stage, "%s: is no regular file", db->path);
+	if (fsync(dirfd) < 0)
+		return error_errno(err, stage, "%s", dir);
+	return 0;
+}
+
+static int execute(struct sqlite_db *db, const char *sql, struct sandbox_error *err)
+{
+	int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : fail(db, code, err);
+}
+
+/* The first column of the first row. */
+static int ask(struct sqlite_db *db, const char *sql, char *text, size_t size, struct sandbox_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+
+	int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		(void)snprintf(text, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+	(void)sqlite3_finalize(statement);
+	return code == SQLITE_ROW ? 0 : fail(db, code, err);
+}
+
+static int connect_file(struct sqlite_db *db, struct sandbox_error *err)
+{
+	char mode[16];
+
+	/* NOMUTEX: db->lock sees to it. */
+	int code = sqlite3_open_v2(db->path, &db->handle,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	if (code != SQLITE_OK)
+		return fail(db, code, err);
+	(void)sqlite3_busy_timeout(db->handle, BUSY_MSEC);
+	int r = execute(
+		db, "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL;", err);
+	if (r == 0)
+		r = ask(db, "PRAGMA journal_mode=WAL", mode, sizeof(mode), err);
+	if (r == 0 && strcmp(mode, "wal") != 0)
+		r = error_set(err, ENOTSUP, db->schema->stage, "%s: no write-ahead log here", db->path);
+	return r;
+}
+
+/* Within one transaction, so that of two processes one does it all and a crash leaves the old version. */
+static int migrate(struct sqlite_db *db, struct sandbox_error *err)
+{
+	const struct sqlite_schema *schema = db->schema;
+	char text[32], sql[64];
+
+	int r = ask(db, "PRAGMA user_version", text, sizeof(text), err);
+	if (r < 0)
+		return r;
+	size_t version = strtoul(text, NULL, 10);
+	if (version > schema->nversions)
+		return error_set(err, ENOTSUP, schema->stage,
+			"%s: has version %zu, this program knows %zu: a newer one made it", db->path, version,
+			schema->nversions);
+	for (; version < schema->nversions && r == 0; version++)
+		r = execute(db, schema->versions[version], err);
+	(void)snprintf(sql, sizeof(sql), "PRAGMA user_version=%zu", schema->nversions);
+	return r < 0 ? r : execute(db, sql, err);
+}
+
+static int prepare(struct sqlite_db *db, struct sandbox_error *err)
+{
+	const struct sqlite_schema *schema = db->schema;
+
+	db->statements = calloc(schema->nstatements, sizeof(sqlite3_stmt *));
+	if (db->statements == NULL)
+		return error_set(err, ENOMEM, schema->stage, "no memory");
+	for (size_t i = 0; i < schema->nstatements; i++) {
+		int code = sqlite3_prepare_v3(db->handle, schema->statements[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
+		if (code != SQLITE_OK)
+			return fail(db, code, err);
+	}
+	return 0;
+}
+
+int sqlite_open(
+	const char *dir, const struct sqlite_schema *schema, struct sqlite_db *db, struct sandbox_error *err)
+{
+	*db = (struct sqlite_db){.schema = schema};
+	(void)pthread_mutex_init(&db->lock, NULL);
+	int r = 0;
+	if (asprintf(&db->path, "%s/%s", dir, schema->file) < 0) {
+		db->path = NULL;
+		r = error_set(err, ENOMEM, schema->stage, "no memory");
+	}
+	if (r == 0)
+		r = make_file(db, dir, err);
+	if (r == 0)
+		r = connect_file(db, err);
+	if (r == 0)
+		r = sqlite_begin(db, err);
+	if (r == 0)
+		r = migrate(db, err);
+	if (r == 0)
+		r = sqlite_commit(db, err);
+	if (r == 0)
+		r = prepare(db, err);
+	if (r < 0)
+		sqlite_close(db);
+	return r;
+}
+
+void sqlite_close(struct sqlite_db *db)
+{
+	if (db->schema == NULL)
+		return;
+	for (size_t i = 0; db->statements != NULL && i < db->schema->nstatements; i++)
+		(void)sqlite3_finalize(db->statements[i]);
+	(void)sqlite3_close(db->handle);
+	free(db->statements);
+	free(db->path);
+	(void)pthread_mutex_destroy(&db->lock);
+	*db = (struct sqlite_db){0};
+}
+
+/* --- transactions --------------------------------------------------------------------------------------------- */
+
+int sqlite_begin(struct sqlite_db *db, struct sandbox_error *err)
+{
+	return execute(db, "BEGIN IMMEDIATE", err);
+}
+
+int sqlite_commit(struct sqlite_db *db, struct sandbox_error *err)
+{
+	int r = execute(db, "COMMIT", err);
+
+	if (r < 0)
+		sqlite_rollback(db);
+	return r;
+}
+
+void sqlite_rollback(struct sqlite_db *db)
+{
+	/* Some failures (a full disk) have rolled back already. */
+	if (sqlite3_get_autocommit(db->handle) == 0)
+		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* --- calls ---------------------------------------------------------------------------------------------------- */
+
+struct sqlite_call sqlite_call(struct sqlite_db *db, size_t statement)
+{
+	return (struct sqlite_call){.db = db, .statement = db->statements[statement]};
+}
+
+static void note(struct sqlite_call *call, int code)
+{
+	if (call->failed == SQLITE_OK)
+		call->failed = code;
+}
+
+void sqlite_put_bytes(struct sqlite_call *call, const char *text, size_t size)
+{
+	note(call,
+		sqlite3_bind_text64(call->statement, ++call->nput, text, size, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void sqlite_put_text(struct sqlite_call *call, const char *text)
+{
+	if (text == NULL)
+		sqlite_put_null(call);
+	else
+		sqlite_put_bytes(call, text, strlen(text));
+}
+
+void sqlite_put_int(struct sqlite_call *call, int64_t value)
+{
+	note(call, sqlite3_bind_int64(call->statement, ++call->nput, value));
+}
+
+void sqlite_put_null(struct sqlite_call *call)
+{
+	note(call, sqlite3_bind_null(call->statement, ++call->nput));
+}
+
+int sqlite_run(struct sqlite_call *call, struct sandbox_error *err)
+{
+	int code = call->failed;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(call->statement);
+	call->ntaken = 0;
+	if (code == SQLITE_ROW)
+		return 1;
+	return code == SQLITE_DONE ? 0 : fail(call->db, code, err);
+}
+
+char *sqlite_take_text(struct sqlite_call *call, size_t *size)
+{
+	int column = call->ntaken++;
+
+	if (sqlite3_column_type(call->statement, column) == SQLITE_NULL)
+		return NULL;
+	const void *text = sqlite3_column_text(call->statement, column);
+	size_t length = (size_t)sqlite3_column_bytes(call->statement, column);
+	char *copy = text ? malloc(length + 1) : NULL;
+	if (copy == NULL) {
+		note(call, SQLITE_NOMEM);
+		return NULL;
+	}
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	if (size != NULL)
+		*size = length;
+	return copy;
+}
+
+int64_t sqlite_take_int(struct sqlite_call *call, int64_t absent)
+{
+	int column = call->ntaken++;
+
+	if (sqlite3_column_type(call->statement, column) == SQLITE_NULL)
+		return absent;
+	return sqlite3_column_int64(call->statement, column);
+}
+
+int sqlite_taken(const struct sqlite_call *call, struct sandbox_error *err)
+{
+	return call->failed == SQLITE_OK ? 0 : fail(call->db, call->failed, err);
+}
+
+int sqlite_changes(const struct sqlite_db *db)
+{
+	return sqlite3_changes(db->handle);
+}
+
+void sqlite_call_end(struct sqlite_call *call)
+{
+	if (call->statement == NULL)
+		return;
+	(void)sqlite3_reset(call->statement);
+	(void)sqlite3_clear_bindings(call->statement);
+	call->statement = NULL;
+}

@@ -1,0 +1,506 @@
+/* store_sqlite.c: the embedded store. One table of jobs; their code and input, written once, lie in another, so that no
+ * change of a job's state rewrites them. */
+#include "service/store.h"
+
+#include "sandbox/base/fd.h"
+#include "service/sqlite_util.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+static const char stage[] = "store.sqlite";
+
+static const char *const versions[] = {
+	"CREATE TABLE jobs ("
+	" seq INTEGER PRIMARY KEY," /* order of creation */
+	" id TEXT NOT NULL UNIQUE,"
+	" user_id TEXT NOT NULL,"
+	" language TEXT NOT NULL,"
+	" status TEXT NOT NULL"
+	"  CHECK (status IN ('queued', 'running', 'completed', 'failed', 'timeout', 'cancelled')),"
+	" verdict TEXT,"
+	" attempt INTEGER NOT NULL,"
+	" error TEXT,"
+	" output_path TEXT,"
+	" stdout_preview TEXT,"
+	" created_usec INTEGER NOT NULL,"
+	" updated_usec INTEGER NOT NULL,"
+	" started_usec INTEGER,"
+	" completed_usec INTEGER,"
+	" exec_duration_usec INTEGER,"
+	" compile TEXT," /* report_result */
+	" run TEXT"
+	") STRICT;"
+	"CREATE INDEX jobs_unfinished ON jobs (seq) WHERE status IN ('queued', 'running');"
+	"CREATE TABLE sources ("
+	" job INTEGER PRIMARY KEY REFERENCES jobs (seq),"
+	" code TEXT NOT NULL,"
+	" input TEXT NOT NULL"
+	") STRICT;",
+};
+
+enum statement {
+	CREATE,
+	CREATE_SOURCE,
+	GET,
+	CLAIM,
+	FINISH,
+	RELEASE,
+	RECOVER,
+	UNFINISHED,
+	STATEMENT_N,
+};
+
+static const char *const statements[STATEMENT_N] = {
+	[CREATE] = "INSERT INTO jobs (id, user_id, language, status, attempt, created_usec, updated_usec)"
+		   " VALUES (?, ?, ?, 'queued', 0, ?, ?) ON CONFLICT (id) DO NOTHING",
+	[CREATE_SOURCE] = "INSERT INTO sources (job, code, input) VALUES (last_insert_rowid(), ?, ?)",
+	[GET] = "SELECT id, user_id, language, status, verdict, attempt, error, output_path, stdout_preview,"
+		" created_usec, updated_usec, started_usec, completed_usec, exec_duration_usec, compile, run,"
+		" code, input"
+		" FROM jobs JOIN sources ON job = seq WHERE id = ?",
+	[CLAIM] = "UPDATE jobs SET started_usec = ?1, updated_usec = ?1, status = 'running',"
+		  " attempt = attempt + 1 WHERE id = ?2 AND status = 'queued'",
+	[FINISH] = "UPDATE jobs SET status = ?, verdict = ?, error = ?, output_path = ?, stdout_preview = ?,"
+		   " updated_usec = ?, completed_usec = ?, exec_duration_usec = ?, compile = ?, run = ?"
+		   " WHERE id = ? AND status = 'running' AND attempt = ?",
+	[RELEASE] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
+		    " WHERE id = ? AND status = 'running' AND attempt = ?",
+	[RECOVER] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
+		    " WHERE status = 'running'",
+	[UNFINISHED] = "SELECT seq, id, language FROM jobs"
+		       " WHERE status IN ('queued', 'running') AND seq > ? ORDER BY seq LIMIT 1",
+};
+
+static const struct sqlite_schema schema = {
+	.file = "jobs.db",
+	.stage = stage,
+	.versions = versions,
+	.nversions = ARRAY_SIZE(versions),
+	.statements = statements,
+	.nstatements = STATEMENT_N,
+};
+
+struct store_sqlite {
+	struct store base;
+	struct sqlite_db db;
+	int dirfd;     /* owned */
+	int worker_fd; /* owned; -1: recover was not called */
+};
+
+static struct store_sqlite *from_base(struct store *store)
+{
+	return (struct store_sqlite *)store;
+}
+
+/* Every operation below holds the lock from begin to end. */
+static struct sqlite_db *lock(struct store *store)
+{
+	struct sqlite_db *db = &from_base(store)->db;
+
+	(void)pthread_mutex_lock(&db->lock);
+	return db;
+}
+
+static void unlock(struct sqlite_db *db)
+{
+	(void)pthread_mutex_unlock(&db->lock);
+}
+
+static int no_memory(struct sandbox_error *err)
+{
+	return error_set(err, ENOMEM, stage, "no memory");
+}
+
+/* --- a row as a job ------------------------------------------------------------------------------------------- */
+
+static int damaged(const struct job *job, const char *column, struct sandbox_error *err)
+{
+	return error_set(err, EUCLEAN, stage, "job %s: column %s has no meaning", job->id, column);
+}
+
+static int read_status(struct sqlite_call *call, struct job *job, struct sandbox_error *err)
+{
+	_cleanup_free_ char *status = sqlite_take_text(call, NULL);
+	_cleanup_free_ char *verdict = sqlite_take_text(call, NULL);
+
+	if (sqlite_taken(call, err) < 0)
+		return -ENOMEM;
+	if (job_status_parse(status, &job->status) < 0)
+		return damaged(job, "status", err);
+	job->verdict = verdict ? report_verdict_parse(verdict) : REPORT_NONE;
+	if (verdict != NULL && job->verdict == REPORT_NONE)
+		return damaged(job, "verdict", err);
+	return 0;
+}
+
+static int read_result(struct sqlite_call *call, const struct job *job, bool *has_result,
+	struct sandbox_result *result, struct sandbox_error *err)
+{
+	_cleanup_free_ char *text = sqlite_take_text(call, NULL);
+
+	*has_result = text != NULL;
+	if (text == NULL)
+		return sqlite_taken(call, err);
+	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	int r = json ? report_result_parse(json, result) : -EINVAL;
+	json_decref(json);
+	return r < 0 ? damaged(job, "compile or run", err) : 0;
+}
+
+/* The columns of GET, in their order, into JOB, which is all zeroes. */
+static int read_job(struct sqlite_call *call, struct job *job, struct sandbox_error *err)
+{
+	_cleanup_free_ char *id = sqlite_take_text(call, NULL);
+
+	(void)snprintf(job->id, sizeof(job->id), "%s", id ? id : "");
+	job->user_id = sqlite_take_text(call, NULL);
+	job->language = sqlite_take_text(call, NULL);
+	int r = read_status(call, job, err);
+	if (r < 0)
+		return r;
+	job->attempt = (uint32_t)sqlite_take_int(call, 0);
+	job->error = sqlite_take_text(call, NULL);
+	job->output_path = sqlite_take_text(call, NULL);
+	job->stdout_preview = sqlite_take_text(call, NULL);
+	job->created_usec = sqlite_take_int(call, 0);
+	job->updated_usec = sqlite_take_int(call, 0);
+	job->started_usec = sqlite_take_int(call, 0);
+	job->completed_usec = sqlite_take_int(call, 0);
+	job->exec_duration_usec = sqlite_take_int(call, -1);
+	r = read_result(call, job, &job->has_compile, &job->compile, err);
+	if (r == 0)
+		r = read_result(call, job, &job->has_run, &job->run, err);
+	job->code = sqlite_take_text(call, &job->code_size);
+	job->input = sqlite_take_text(call, &job->input_size);
+	return r < 0 ? r : sqlite_taken(call, err);
+}
+
+static int get_locked(struct sqlite_db *db, const char *id, struct job *ret, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, GET);
+	struct job job = {0};
+
+	sqlite_put_text(&call, id);
+	int r = sqlite_run(&call, err);
+	if (r == 0)
+		return STORE_MISSING;
+	if (r > 0)
+		r = read_job(&call, &job, err);
+	if (r < 0)
+		job_free(&job);
+	else
+		*ret = job;
+	return r;
+}
+
+static int store_get(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
+{
+	struct sqlite_db *db = lock(store);
+	int r = get_locked(db, id, ret, err);
+
+	unlock(db);
+	return r;
+}
+
+/* --- create --------------------------------------------------------------------------------------------------- */
+
+static int insert_job(struct sqlite_db *db, const struct job *job, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, CREATE);
+
+	sqlite_put_text(&call, job->id);
+	sqlite_put_text(&call, job->user_id);
+	sqlite_put_text(&call, job->language);
+	sqlite_put_int(&call, job->created_usec);
+	sqlite_put_int(&call, job->updated_usec);
+	int r = sqlite_run(&call, err);
+	return r == 0 && sqlite_changes(db) == 0 ? STORE_EXISTS : r;
+}
+
+static int insert_source(struct sqlite_db *db, const struct job *job, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, CREATE_SOURCE);
+
+	sqlite_put_bytes(&call, job->code ? job->code : "", job->code_size);
+	sqlite_put_bytes(&call, job->input ? job->input : "", job->input_size);
+	return sqlite_run(&call, err);
+}
+
+static int store_create(struct store *store, const struct job *job, struct sandbox_error *err)
+{
+	struct sqlite_db *db = lock(store);
+
+	int r = sqlite_begin(db, err);
+	if (r == 0)
+		r = insert_job(db, job, err);
+	if (r == 0)
+		r = insert_source(db, job, err);
+	if (r == 0)
+		r = sqlite_commit(db, err);
+	else
+		sqlite_rollback(db);
+	unlock(db);
+	return r;
+}
+
+/* --- from state to state -------------------------------------------------------------------------------------- */
+
+/* Runs a conditional UPDATE of job ID. When it changed nothing: is there no such job, or is it in another state? */
+static int update(struct sqlite_call *call, const char *id, struct sandbox_error *err)
+{
+	struct sqlite_db *db = call->db;
+	struct job job = {0};
+
+	int r = sqlite_run(call, err);
+	if (r < 0 || sqlite_changes(db) > 0)
+		return r;
+	r = get_locked(db, id, &job, err);
+	job_free(&job);
+	return r == 0 ? STORE_CONFLICT : r;
+}
+
+static int set_running(struct sqlite_db *db, const char *id, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, CLAIM);
+
+	sqlite_put_int(&call, job_now_usec());
+	sqlite_put_text(&call, id);
+	return update(&call, id, err);
+}
+
+static int store_claim(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
+{
+	struct sqlite_db *db = lock(store);
+	struct job job = {0};
+
+	int r = sqlite_begin(db, err);
+	if (r == 0)
+		r = set_running(db, id, err);
+	if (r == 0)
+		r = get_locked(db, id, &job, err);
+	if (r == 0)
+		r = sqlite_commit(db, err);
+	else
+		sqlite_rollback(db);
+	unlock(db);
+	if (r == 0)
+		*ret = job;
+	else
+		job_free(&job);
+	return r;
+}
+
+/* NULL stays NULL: no such step. */
+static int result_text(
+	bool has_result, const struct sandbox_result *result, char **ret, struct sandbox_error *err)
+{
+	if (!has_result)
+		return 0;
+	json_t *json = report_result(result);
+	*ret = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	return *ret ? 0 : no_memory(err);
+}
+
+static int set_finished(struct sqlite_db *db, const struct job *job, const char *compile, const char *run,
+	struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, FINISH);
+
+	sqlite_put_text(&call, job_status_name(job->status));
+	sqlite_put_text(&call, report_verdict_name(job->verdict));
+	sqlite_put_text(&call, job->error);
+	sqlite_put_text(&call, job->output_path);
+	sqlite_put_text(&call, job->stdout_preview);
+	sqlite_put_int(&call, job->updated_usec);
+	sqlite_put_int(&call, job->completed_usec);
+	if (job->exec_duration_usec < 0)
+		sqlite_put_null(&call);
+	else
+		sqlite_put_int(&call, job->exec_duration_usec);
+	sqlite_put_text(&call, compile);
+	sqlite_put_text(&call, run);
+	sqlite_put_text(&call, job->id);
+	sqlite_put_int(&call, job->attempt);
+	return update(&call, job->id, err);
+}
+
+static int store_finish(struct store *store, const struct job *job, struct sandbox_error *err)
+{
+	_cleanup_free_ char *compile = NULL;
+	_cleanup_free_ char *run = NULL;
+
+	assert(job_is_finished(job->status));
+	int r = result_text(job->has_compile, &job->compile, &compile, err);
+	if (r == 0)
+		r = result_text(job->has_run, &job->run, &run, err);
+	if (r < 0)
+		return r;
+	struct sqlite_db *db = lock(store);
+	r = set_finished(db, job, compile, run, err);
+	unlock(db);
+	return r;
+}
+
+static int set_queued(struct sqlite_db *db, const char *id, uint32_t attempt, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, RELEASE);
+
+	sqlite_put_int(&call, job_now_usec());
+	sqlite_put_text(&call, id);
+	sqlite_put_int(&call, attempt);
+	return update(&call, id, err);
+}
+
+static int store_release(struct store *store, const char *id, uint32_t attempt, struct sandbox_error *err)
+{
+	struct sqlite_db *db = lock(store);
+	int r = set_queued(db, id, attempt, err);
+
+	unlock(db);
+	return r;
+}
+
+/* --- recover -------------------------------------------------------------------------------------------------- */
+
+/* To recover is to say that whoever ran jobs is gone. A lock that ends with its process, however that ends, holds a
+ * second one off. */
+static int become_the_worker(struct store_sqlite *store, struct sandbox_error *err)
+{
+	if (store->worker_fd >= 0)
+		return 0;
+	_cleanup_close_ int fd =
+		openat(store->dirfd, "worker.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, stage, "worker.lock");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? error_set(err, EBUSY, stage,
+						      "%s: another process runs these jobs", store->db.path)
+					    : error_errno(err, stage, "worker.lock");
+	store->worker_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int requeue_running(struct sqlite_db *db, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, RECOVER);
+
+	sqlite_put_int(&call, job_now_usec());
+	return sqlite_run(&call, err);
+}
+
+/* The first unfinished job after *SEQ, which moves on. 1: there is one; 0: there is none. */
+static int next_unfinished(
+	struct sqlite_db *db, int64_t *seq, char **ret_id, char **ret_language, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, UNFINISHED);
+
+	sqlite_put_int(&call, *seq);
+	int r = sqlite_run(&call, err);
+	if (r <= 0)
+		return r;
+	*seq = sqlite_take_int(&call, 0);
+	*ret_id = sqlite_take_text(&call, NULL);
+	*ret_language = sqlite_take_text(&call, NULL);
+	r = sqlite_taken(&call, err);
+	return r < 0 ? r : 1;
+}
+
+static int each_unfinished(struct store *store, int64_t *seq,
+	int (*each)(const char *id, const char *language, void *user), void *user, struct sandbox_error *err)
+{
+	_cleanup_free_ char *id = NULL;
+	_cleanup_free_ char *language = NULL;
+
+	struct sqlite_db *db = lock(store);
+	int r = next_unfinished(db, seq, &id, &language, err);
+	unlock(db);
+	if (r <= 0)
+		return r;
+	r = each(id, language, user);
+	if (r < 0)
+		return error_set(err, -r, stage, "job %s could not be queued again", id);
+	return 1;
+}
+
+static int store_recover(struct store *store, int (*each)(const char *id, const char *language, void *user),
+	void *user, struct sandbox_error *err)
+{
+	int64_t seq = 0;
+
+	struct sqlite_db *db = lock(store);
+	int r = become_the_worker(from_base(store), err);
+	if (r == 0)
+		r = requeue_running(db, err);
+	unlock(db);
+	if (r < 0)
+		return r;
+	while ((r = each_unfinished(store, &seq, each, user, err)) > 0)
+		;
+	return r;
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------- */
+
+/* Can it be read and written? Nothing is: the transaction stays empty. */
+static int store_ping(struct store *store, struct sandbox_error *err)
+{
+	struct sqlite_db *db = lock(store);
+	struct sqlite_call call = {0};
+
+	int r = sqlite_begin(db, err);
+	if (r == 0) {
+		call = sqlite_call(db, UNFINISHED);
+		sqlite_put_int(&call, 0);
+		r = sqlite_run(&call, err);
+		sqlite_call_end(&call);
+		sqlite_rollback(db);
+	}
+	unlock(db);
+	return r < 0 ? r : 0;
+}
+
+static struct store *store_close(struct store *base)
+{
+	struct store_sqlite *store = from_base(base);
+
+	if (store == NULL)
+		return NULL;
+	sqlite_close(&store->db);
+	(void)fd_close(store->worker_fd);
+	(void)fd_close(store->dirfd);
+	free(store);
+	return NULL;
+}
+
+static const struct store_operations operations = {
+	.create = store_create,
+	.get = store_get,
+	.claim = store_claim,
+	.finish = store_finish,
+	.release = store_release,
+	.recover = store_recover,
+	.ping = store_ping,
+	.close = store_close,
+};
+
+int store_sqlite_open(const char *dir, struct store **ret, struct sandbox_error *err)
+{
+	struct store_sqlite *store = calloc(1, sizeof(*store));
+	if (store == NULL)
+		return no_memory(err);
+	store->base.operations = &operations;
+	store->worker_fd = -1;
+	store->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = store->dirfd < 0 ? error_errno(err, stage, "%s", dir)
+				 : sqlite_open(dir, &schema, &store->db, err);
+	if (r < 0) {
+		(void)store_close(&store->base);
+		return r;
+	}
+	*ret = (struct store *)store;
+	return 0;
+}
