@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static char directory[64], policies[64];
 
@@ -18,6 +19,7 @@ bool place_enter(struct host_state *before)
 	(void)snprintf(directory, sizeof(directory), "/tmp/cofferdam-cli-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	cell_make_policies(policies, sizeof(policies));
+	ck_assert_int_eq(chmod(policies, 0755), 0); /* the service reads them too */
 	(void)setenv("POLICIES_DIR", policies, 1);
 	(void)setenv("IMAGES_DIR", cell_images_dir(), 1);
 	host_state_read(before);
