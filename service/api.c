@@ -1,5 +1,7 @@
 #include "service/api.h"
 
+#include "sandbox/base/log.h"
+#include "service/metrics.h"
 #include "service/request.h"
 
 #include <stdio.h>
@@ -93,9 +95,22 @@ static void answer(const struct http_request *request, struct http_reply *reply,
 	api_route_find(request->method, request->path, allow)->handler(user, request, reply);
 }
 
+static void sent(const struct http_request *request, const struct http_reply *reply, void *user)
+{
+	const struct api *api = user;
+	char allow[API_ALLOW_SIZE];
+	const struct api_route *route = api_route_find(request->method, request->path, allow);
+
+	metrics_request(api->service->metrics, route ? route->name : "none", reply->status);
+	if (reply->status >= 400)
+		log_event(reply->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "request.refused",
+			"s:method", request->method, "s:path", request->path, "u:status",
+			(uint64_t)reply->status, "s:code", reply->error, NULL);
+}
+
 struct http_handler api_http_handler(struct api *api)
 {
-	return (struct http_handler){.refuse = refuse, .answer = answer, .user = api};
+	return (struct http_handler){.refuse = refuse, .answer = answer, .sent = sent, .user = api};
 }
 
 /* --- what the handlers share ---------------------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ struct http_handler {
 	bool (*refuse)(const struct http_request *request, struct http_reply *reply, void *user);
 	/* The whole request is there. */
 	void (*answer)(const struct http_request *request, struct http_reply *reply, void *user);
+	/* REPLY, whoever made it, is on its way: to be counted and logged. */
+	void (*sent)(const struct http_request *request, const struct http_reply *reply, void *user);
 	void *user;
 };
 

@@ -1,7 +1,6 @@
 #include "service/http_exchange.h"
 
 #include "sandbox/base/fd.h"
-#include "sandbox/base/log.h"
 #include "service/http_deadline.h"
 
 #include <string.h>
@@ -132,16 +131,6 @@ static void add_headers(struct MHD_Response *response, const struct http_reply *
 		(void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
 }
 
-static void log_refusal(const struct exchange *exchange)
-{
-	unsigned status = exchange->reply.status;
-
-	if (status >= 400)
-		log_event(status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "request.refused", "s:method",
-			exchange->request.method, "s:path", exchange->request.path, "u:status",
-			(uint64_t)status, "s:code", exchange->reply.error, NULL);
-}
-
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
 	struct http_deadline *deadline = deadline_of(exchange->request.connection);
@@ -152,7 +141,7 @@ static enum MHD_Result send_reply(struct exchange *exchange)
 	if (response == NULL)
 		return MHD_NO; /* no memory: the connection is closed */
 	add_headers(response, &exchange->reply);
-	log_refusal(exchange);
+	exchange->all->handler.sent(&exchange->request, &exchange->reply, exchange->all->handler.user);
 	enum MHD_Result r =
 		MHD_queue_response(exchange->request.connection, exchange->reply.status, response);
 	MHD_destroy_response(response);

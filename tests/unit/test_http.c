@@ -1,4 +1,3 @@
-#include "sandbox/base/log.h"
 #include "service/http.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/test.h"
@@ -37,16 +36,26 @@ static void answer_size(const struct http_request *request, struct http_reply *r
 	http_reply_header(reply, "X-Test", "%d", 7);
 }
 
+/* Every answer is told, once. */
+static long nsent;
+
+static void count(const struct http_request *request, const struct http_reply *reply, void *user)
+{
+	(void)request;
+	(void)user;
+	ck_assert_uint_ge(reply->status, 200);
+	nsent++;
+}
+
 static void start(size_t body_max, unsigned timeout_sec)
 {
 	const struct http_options options = {
 		.address = "127.0.0.1",
 		.timeout_sec = timeout_sec,
 		.body_max = body_max,
-		.handler = {.refuse = refuse, .answer = answer_size},
+		.handler = {.refuse = refuse, .answer = answer_size, .sent = count},
 	};
 
-	log_set_level(LOG_LEVEL_ERROR);
 	ck_assert_int_eq(http_server_open(&options, &server, NULL), 0);
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", http_server_port(server));
 }
@@ -96,6 +105,7 @@ START_TEST(hands_over_the_whole_request)
 	ck_assert_uint_eq(answer.size, 0);
 	http_client_answer_free(&answer);
 	stop();
+	ck_assert_int_eq(nsent, 2);
 }
 END_TEST
 
