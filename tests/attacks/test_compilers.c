@@ -168,7 +168,7 @@ START_TEST(a_source_reaches_no_further_than_its_cell)
 {
 	const struct source *source = &sources[_i];
 	const char *reason = cell_skip_reason();
-	char canary[] = "/tmp/cofferdam-canary-XXXXXX", image[4096];
+	char image[4096];
 	struct sandbox_file files[SOURCES];
 	size_t n = 0;
 
@@ -177,8 +177,7 @@ START_TEST(a_source_reaches_no_further_than_its_cell)
 	(void)snprintf(image, sizeof(image), "%s/%s", cell_images_dir(), source->language);
 	if (reason != NULL || access(image, R_OK) < 0)
 		TEST_SKIP(reason != NULL ? reason : "the image is not built");
-	_cleanup_close_ int canary_fd = mkostemp(canary, O_CLOEXEC);
-	ck_assert_int_eq(fd_write_all(canary_fd, secret, strlen(secret)), 0);
+	const char *canary = cell_canary(secret);
 	ck_assert_int_eq(setenv("SECRET", secret, 1), 0);
 	for (; n < SOURCES && source->files[n].name != NULL; n++)
 		files[n] = (struct sandbox_file){
@@ -201,7 +200,6 @@ START_TEST(a_source_reaches_no_further_than_its_cell)
 	ck_assert_uint_eq(cell_image_sum(source->language, false), before);
 	for (size_t i = 0; i < n; i++)
 		(void)close(files[i].fd);
-	(void)unlink(canary);
 }
 END_TEST
 

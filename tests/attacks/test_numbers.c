@@ -27,7 +27,7 @@ static uint32_t answer(const struct cell_host *host, const char *policy, int nr)
 }
 
 /* argv of one batch of the numbers that the profile refuses with an errno, from *NEXT on. */
-static size_t fill_batch(const struct cell_host *host, const char *policy, int *next, char text[BATCH][8],
+static size_t fill_batch(const struct cell_host *host, const char *policy, int *next, char text[BATCH][12],
 	const char *argv[BATCH + 3])
 {
 	size_t n = 0;
@@ -50,7 +50,7 @@ static const char *const policies[] = {"attack-run", "attack-compile", "attack-c
 
 START_TEST(refused_numbers_get_the_errno_of_the_profile)
 {
-	static char text[BATCH][8];
+	static char text[BATCH][12];
 	const char *argv[BATCH + 3];
 	size_t n, all = 0;
 	int next = 0;

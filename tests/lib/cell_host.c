@@ -198,6 +198,30 @@ const char *host_state_difference(const struct host_state *now, const struct hos
 	return text;
 }
 
+void host_slot_read(int slot, struct host_slot *ret)
+{
+	_Static_assert(ARRAY_SIZE(ret->directories) == CGROUP_CONTROLLER_N, "one per controller");
+	char path[1024];
+	struct stat st;
+
+	*ret = (struct host_slot){.slot = slot};
+	for (int c = 0; c < CGROUP_CONTROLLER_N; c++)
+		if (slot_path(slot, c, path, sizeof(path)) && stat(path, &st) == 0)
+			ret->directories[c] = st.st_ino;
+}
+
+bool host_slot_is_gone(const struct host_slot *slot)
+{
+	struct host_slot now;
+
+	host_slot_read(slot->slot, &now);
+	for (int c = 0; c < CGROUP_CONTROLLER_N; c++)
+		if (slot->directories[c] != 0 && slot->directories[c] == now.directories[c])
+			return false;
+	return true;
+}
+
+/* The lock that a living engine holds is on the directory in the first hierarchy. */
 bool host_slot_is_free(int slot)
 {
 	char path[1024];
@@ -294,6 +318,23 @@ const char *cell_proc_line(pid_t pid, const char *file, const char *key)
 	return "";
 }
 
+static char canary[64];
+
+static void remove_canary(void)
+{
+	(void)unlink(canary);
+}
+
+const char *cell_canary(const char *text)
+{
+	(void)snprintf(canary, sizeof(canary), "/tmp/cofferdam-canary-XXXXXX");
+	_cleanup_close_ int fd = mkostemp(canary, O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(atexit(remove_canary), 0);
+	ck_assert_int_eq(fd_write_all(fd, text, strlen(text)), 0);
+	return canary;
+}
+
 void cell_make_a_mess(void)
 {
 	sigset_t some;
@@ -384,7 +425,7 @@ void cell_make_policies(char *path, size_t size)
 	static const char *const kinds[] = {"languages", "commands", "seccomp"};
 	const char *shipped = getenv("POLICIES_DIR");
 
-	(void)snprintf(path, size, "/tmp/cofferdam-test-XXXXXX");
+	(void)snprintf(path, size, "/tmp/cofferdam-policies-XXXXXX");
 	ck_assert_msg(mkdtemp(path) != NULL, "%s: %s", path, strerror(errno));
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		copy_policies(shipped != NULL ? shipped : DEFAULT_POLICIES_DIR, path, kinds[i]);
