@@ -95,10 +95,13 @@ static void read_evidence(struct sandbox_run *run)
 	run->has_evidence = true;
 	struct sandbox_result *result = &run->result;
 	result->cpu_usec = usage.cpu_usec > run->init_cpu_usec ? usage.cpu_usec - run->init_cpu_usec : 0;
-	result->cpu_user_usec = usage.user_usec;
-	/* Init's own work is nearly all inside the kernel. */
-	result->cpu_system_usec =
-		usage.system_usec > run->init_cpu_usec ? usage.system_usec - run->init_cpu_usec : 0;
+	/* The kernel samples which of the two it was; the total is exact. What init used is taken from both alike. */
+	if (usage.cpu_usec > 0)
+		result->cpu_user_usec = (uint64_t)((double)usage.user_usec / (double)usage.cpu_usec *
+						   (double)result->cpu_usec);
+	if (result->cpu_user_usec > result->cpu_usec)
+		result->cpu_user_usec = result->cpu_usec;
+	result->cpu_system_usec = result->cpu_usec - result->cpu_user_usec;
 	result->memory_peak_bytes = evidence.memory_peak_bytes;
 	result->processes_peak = evidence.processes_peak > 0 ? evidence.processes_peak - 1 : 0;
 	result->oom_kills = evidence.oom_kills;
