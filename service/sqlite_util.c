@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 /* Another process of the same STATE_DIR may write: so long we wait for it. */
@@ -44,25 +45,33 @@ static int fail(const struct sqlite_db *db, int code, struct sandbox_error *err)
 
 /* --- open ----------------------------------------------------------------------------------------------------- */
 
+/* The directory, locked: of several processes one at a time opens what is in it. To make a write-ahead log, SQLite needs
+ * the file for itself, and it says SQLITE_BUSY without waiting when another process is about the same. */
+static int lock_directory(const char *dir, const char *stage, int *ret, struct sandbox_error *err)
+{
+	_cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return error_errno(err, stage, "%s", dir);
+	if (flock(dirfd, LOCK_EX) < 0)
+		return error_errno(err, stage, "%s: flock", dir);
+	*ret = TAKE_FD(dirfd);
+	return 0;
+}
+
 /* The file is there, private, regular and durable in its directory, before SQLite sees it; -wal and -shm take its
  * mode. */
-static int make_file(struct sqlite_db *db, const char *dir, struct sandbox_error *err)
+static int make_file(struct sqlite_db *db, int dirfd, struct sandbox_error *err)
 {
 	const char *stage = db->schema->stage;
 	struct stat st;
 
-	_cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return error_errno(err, stage, "%s", dir);
 	_cleanup_close_ int fd =
 		openat(dirfd, db->schema->file, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, stage, "%s", db->path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, EINVAL, stage, "%s: is no regular file", db->path);
-	if (fsync(dirfd) < 0)
-		return error_errno(err, stage, "%s", dir);
-	return 0;
+	return fsync(dirfd) < 0 ? error_errno(err, stage, "%s: fsync of its directory", db->path) : 0;
 }
 
 static int execute(struct sqlite_db *db, const char *sql, struct sandbox_error *err)
@@ -141,18 +150,10 @@ static int prepare(struct sqlite_db *db, struct sandbox_error *err)
 	return 0;
 }
 
-int sqlite_open(
-	const char *dir, const struct sqlite_schema *schema, struct sqlite_db *db, struct sandbox_error *err)
+static int open_file(struct sqlite_db *db, int dirfd, struct sandbox_error *err)
 {
-	*db = (struct sqlite_db){.schema = schema};
-	(void)pthread_mutex_init(&db->lock, NULL);
-	int r = 0;
-	if (asprintf(&db->path, "%s/%s", dir, schema->file) < 0) {
-		db->path = NULL;
-		r = error_set(err, ENOMEM, schema->stage, "no memory");
-	}
-	if (r == 0)
-		r = make_file(db, dir, err);
+	int r = make_file(db, dirfd, err);
+
 	if (r == 0)
 		r = connect_file(db, err);
 	if (r == 0)
@@ -161,8 +162,23 @@ int sqlite_open(
 		r = migrate(db, err);
 	if (r == 0)
 		r = sqlite_commit(db, err);
+	return r == 0 ? prepare(db, err) : r;
+}
+
+int sqlite_open(
+	const char *dir, const struct sqlite_schema *schema, struct sqlite_db *db, struct sandbox_error *err)
+{
+	_cleanup_close_ int dirfd = -1;
+
+	*db = (struct sqlite_db){.schema = schema};
+	(void)pthread_mutex_init(&db->lock, NULL);
+	int r = lock_directory(dir, schema->stage, &dirfd, err);
+	if (r == 0 && asprintf(&db->path, "%s/%s", dir, schema->file) < 0) {
+		db->path = NULL;
+		r = error_set(err, ENOMEM, schema->stage, "no memory");
+	}
 	if (r == 0)
-		r = prepare(db, err);
+		r = open_file(db, dirfd, err);
 	if (r < 0)
 		sqlite_close(db);
 	return r;
