@@ -254,16 +254,24 @@ static void report_end(const struct ending *ending)
 	send_event(&event);
 }
 
-/* SIGCHLD becomes a descriptor; every other signal stays blocked, and from inside none can be forced on pid 1. */
+/* SIGCHLD becomes a descriptor. Every other signal is at its default and not blocked: the kernel then drops what the
+ * namespace sends to its pid 1. A blocked one it would keep, real-time signals each time, memory that no limit of the
+ * job's bounds; hence the limit as well. */
 static int open_signals(struct sandbox_error *err)
 {
-	sigset_t chld, all;
+	struct rlimit pending;
+	sigset_t chld;
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
-	sigfillset(&all);
-	/* The launcher ignores SIGCHLD to be rid of cells; here it must be delivered. */
-	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+	/* The launcher ignores SIGCHLD to be rid of cells; here it must be delivered, and is, whatever the limit. */
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &chld, NULL) < 0)
 		return error_errno(err, "cell.signals", "mask");
+	/* The soft limit alone: the target gets one of its own, below the hard one. */
+	if (getrlimit(RLIMIT_SIGPENDING, &pending) < 0)
+		return error_errno(err, "cell.signals", "RLIMIT_SIGPENDING");
+	pending.rlim_cur = 0;
+	if (setrlimit(RLIMIT_SIGPENDING, &pending) < 0)
+		return error_errno(err, "cell.signals", "RLIMIT_SIGPENDING");
 	int fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? error_errno(err, "cell.signals", "signalfd") : fd;
 }
