@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -81,7 +82,8 @@ ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds
 	if (count > max_fds || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		for (size_t i = 0; i < max_fds; i++)
 			fds[i] = fd_close(fds[i]);
-		return -EMSGSIZE;
+		bool is_whole = count <= max_fds && !(msg.msg_flags & MSG_TRUNC) && (size_t)n == size;
+		return is_whole ? -EMFILE : -EMSGSIZE;
 	}
 	return n;
 }

@@ -90,8 +90,9 @@ struct wire_event {
 int wire_send(int sock, const void *data, size_t size, const int *fds, size_t nfds);
 
 /* Receives one message and its descriptors (CLOEXEC, owned by the caller; slots not used are -1). Returns its size, 0
- * at the end, or -errno: -EMSGSIZE when it or its descriptors did not fit (the descriptors are closed), -EAGAIN when
- * SOCK is non-blocking (wire_unblock) and nothing is there. Allocates nothing. */
+ * at the end, or -errno: -EMSGSIZE when it or its descriptors did not fit (the descriptors are closed), -EMFILE when it
+ * did, but this process can hold no more descriptors (DATA is filled; those that came are closed), -EAGAIN when SOCK
+ * is non-blocking (wire_unblock) and nothing is there. Allocates nothing. */
 ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds);
 
 /* Makes this end of a pair non-blocking. 0 or -errno. */

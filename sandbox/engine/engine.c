@@ -50,6 +50,8 @@ static struct sandbox_run *run_new(struct sandbox *sandbox, sandbox_done_fn done
 int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sandbox_done_fn done, void *user,
 	struct sandbox_run **ret, struct sandbox_error *err)
 {
+	if (sandbox->is_closing)
+		return error_set(err, ESHUTDOWN, "engine.close", "the engine is being closed");
 	if (sandbox->is_broken)
 		return error_set(
 			err, ECHILD, "engine.launcher", "the launcher ended and could not be replaced");
@@ -151,7 +153,8 @@ static int open_descriptors(struct sandbox *sandbox, struct sandbox_error *err)
 	sandbox->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	sandbox->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	sandbox->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (sandbox->epoll_fd < 0 || sandbox->timer_fd < 0 || sandbox->null_fd < 0)
+	sandbox->spare_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (sandbox->epoll_fd < 0 || sandbox->timer_fd < 0 || sandbox->null_fd < 0 || sandbox->spare_fd < 0)
 		return error_errno(err, "engine.open", "descriptors");
 	sandbox->timer_watch.ready = engine_timer_ready;
 	if (watch_add(&sandbox->timer_watch, sandbox->timer_fd, EPOLLIN) < 0)
@@ -173,7 +176,8 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 
 	if (sandbox == NULL)
 		return NULL;
-	sandbox->epoll_fd = sandbox->timer_fd = sandbox->null_fd = sandbox->launcher_sock = -1;
+	sandbox->epoll_fd = sandbox->timer_fd = sandbox->null_fd = sandbox->spare_fd = -1;
+	sandbox->launcher_sock = -1;
 	sandbox->timer_watch = sandbox->launcher_watch = (struct watch){.fd = -1, .sandbox = sandbox};
 	sandbox->timer_nsec = NSEC_NEVER;
 	sandbox->waiting_end = &sandbox->waiting;
@@ -229,6 +233,7 @@ static void drain(struct sandbox *sandbox)
 	uint64_t end = sys_now_nsec() + CLOSE_SEC * NSEC_PER_SEC;
 	struct sandbox_error err = {0};
 
+	sandbox->is_closing = true;
 	for (struct sandbox_run *run = sandbox->runs; run != NULL; run = run->next)
 		sandbox_cancel(run);
 	while ((sandbox->runs != NULL || sandbox->dying != NULL) && sys_now_nsec() < end)
@@ -257,6 +262,7 @@ struct sandbox *sandbox_close(struct sandbox *sandbox)
 	sandbox->cgroups = cgroup_host_close(sandbox->cgroups);
 	sandbox->policies = policy_set_free(sandbox->policies);
 	watch_remove(&sandbox->timer_watch);
+	(void)fd_close(sandbox->spare_fd);
 	(void)fd_close(sandbox->null_fd);
 	(void)fd_close(sandbox->timer_fd);
 	(void)fd_close(sandbox->epoll_fd);

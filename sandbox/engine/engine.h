@@ -103,6 +103,7 @@ struct dying {
 
 struct sandbox {
 	int epoll_fd, timer_fd, null_fd;
+	int spare_fd; /* given up for a moment when there is no other to read evidence with (limits_read) */
 	struct watch timer_watch, launcher_watch;
 	uint64_t timer_nsec; /* what it is set to */
 	struct policy_set *policies;
@@ -111,7 +112,9 @@ struct sandbox {
 	struct wire_images images;
 	int launcher_sock;
 	pid_t launcher_pid;
-	bool is_broken; /* the launcher is gone for good */
+	bool is_broken;	 /* the launcher is gone for good */
+	bool is_closing; /* no run starts any more */
+	bool is_woken;	 /* a round is due that no descriptor and no deadline would bring */
 	uint32_t uid_first;
 	uint64_t uids[BOUND_RUNS / 64]; /* bit set: in use */
 	unsigned uid_next;
@@ -167,6 +170,10 @@ void limits_start(struct sandbox_run *run);
 uint64_t limits_next_deadline(const struct sandbox_run *run);
 void limits_on_time(struct sandbox_run *run, uint64_t now_nsec);
 void limits_counters_ready(struct watch *watch, uint32_t events);
+/* Reads what the run's cgroup says; USAGE or EVIDENCE may be NULL. 0 or -errno with ERR. Works also when this process
+ * is out of descriptors: whoever used them up must not end the runs of others. */
+int limits_read(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,
+	struct sandbox_error *err);
 
 /* pump.c */
 int pump_open(

@@ -51,6 +51,7 @@ static void set_timer(struct sandbox *sandbox, uint64_t at_nsec)
 
 void engine_wake(struct sandbox *sandbox)
 {
+	sandbox->is_woken = true; /* a done function may call while a round is being finished */
 	set_timer(sandbox, 0);
 }
 
@@ -151,6 +152,7 @@ static void finish_round(struct sandbox *sandbox)
 	uint64_t now = sys_now_nsec(), next;
 	struct sandbox_run *run, *following;
 
+	sandbox->is_woken = false;
 	orders_send(sandbox);
 	for (run = sandbox->runs; run != NULL; run = following) {
 		following = run->next;
@@ -165,7 +167,7 @@ static void finish_round(struct sandbox *sandbox)
 		if (deadline < next)
 			next = deadline;
 	}
-	set_timer(sandbox, next);
+	set_timer(sandbox, sandbox->is_woken ? 0 : next);
 	engine_free_reported(sandbox);
 }
 
@@ -182,7 +184,8 @@ int sandbox_dispatch(struct sandbox *sandbox, int timeout_msec, struct sandbox_e
 			watch->ready(watch, events[i].events);
 	}
 	finish_round(sandbox);
-	if (sandbox->is_broken)
+	/* Open runs end first, all by themselves: their cells died with the launcher. */
+	if (sandbox->is_broken && sandbox->runs == NULL)
 		return error_set(
 			err, ECHILD, "engine.launcher", "the launcher ended and could not be replaced");
 	return 0;

@@ -168,8 +168,12 @@ void orders_send(struct sandbox *sandbox)
 		(run->state != RUN_WAITING || sandbox->nacquiring < ENGINE_ORDERS_MAX)) {
 		struct sandbox_error err = {0};
 		(void)pop(&sandbox->waiting, &sandbox->waiting_end);
-		if (run->state != RUN_WAITING || acquire(run, &err) < 0) {
+		int r = run->state == RUN_WAITING ? acquire(run, &err) : -ECANCELED;
+		if (r < 0) {
 			run_abandon(run, &err);
+			/* The launcher died and its socket is about to say so: the others wait for the next one. */
+			if (r == -EPIPE || r == -ECONNRESET)
+				return;
 			continue;
 		}
 		run->state = RUN_ACQUIRING;
@@ -193,6 +197,12 @@ static void launcher_ready(struct watch *watch, uint32_t events)
 	ssize_t n = wire_receive(sandbox->launcher_sock, &answer, sizeof(answer), &pidfd, 1);
 	if (n == -EAGAIN)
 		return;
+	if (n == -EMFILE) {
+		/* The cell is there, but this process has no descriptor left for it. Its control socket closes with
+		 * the run: it ends by itself, and only it. */
+		(void)error_set(&answer.error, EMFILE, "launcher.reply", "no descriptor left for a cell");
+		n = sizeof(answer);
+	}
 	struct sandbox_run *run =
 		n == sizeof(answer) ? pop(&sandbox->acquiring, &sandbox->acquiring_end) : NULL;
 	if (run == NULL) {
