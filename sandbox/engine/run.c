@@ -51,6 +51,15 @@ void run_kill(struct sandbox_run *run, enum sandbox_cause reason)
 	run_end(run);
 }
 
+/* Before what is watched is closed: the cgroup's descriptors go with it, the others with the run. */
+static void unwatch_cell(struct sandbox_run *run)
+{
+	watch_remove(&run->control_watch);
+	watch_remove(&run->pidfd_watch);
+	for (size_t i = 0; i < ARRAY_SIZE(run->event_watches); i++)
+		watch_remove(&run->event_watches[i]);
+}
+
 static void close_pumps(struct sandbox_run *run)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
@@ -61,6 +70,7 @@ void run_abandon(struct sandbox_run *run, const struct sandbox_error *err)
 {
 	if (err->errno_value != 0 && run->error.errno_value == 0)
 		run->error = *err;
+	unwatch_cell(run);
 	close_pumps(run);
 	run->state = RUN_GONE;
 	run_settle(run);
@@ -87,8 +97,7 @@ static void read_evidence(struct sandbox_run *run)
 
 	if (run->has_evidence || run->cgroup == NULL)
 		return;
-	if (cgroup_usage(run->cgroup, &usage, &err) < 0 ||
-		cgroup_evidence(run->cgroup, &evidence, &err) < 0) {
+	if (limits_read(run, &usage, &evidence, &err) < 0) {
 		run_fail(run, &err);
 		return;
 	}
@@ -198,10 +207,13 @@ static void send_plan(struct sandbox_run *run)
 
 static void on_started(struct sandbox_run *run, const struct wire_event *event)
 {
-	run->state = RUN_RUNNING;
 	run->files_nsec = event->files_nsec;
 	run->started_nsec = event->at_nsec;
 	run->init_cpu_usec = event->init_cpu_nsec / 1000;
+	/* A limit that struck at once may have come to notice before this: what is known of the target counts then, too. */
+	if (run->state != RUN_BUILDING)
+		return;
+	run->state = RUN_RUNNING;
 	limits_start(run);
 }
 
@@ -251,6 +263,16 @@ static void on_collected(struct sandbox_run *run, const struct wire_event *event
 	run_end(run);
 }
 
+/* Init's words are for people and for the log: whatever became of it, they end somewhere. */
+static void on_failed(struct sandbox_run *run, struct sandbox_error err)
+{
+	err.stage[sizeof(err.stage) - 1] = err.message[sizeof(err.message) - 1] = '\0';
+	if (err.errno_value <= 0)
+		err.errno_value = EBADMSG;
+	if (run->state < RUN_KILLED) /* after a kill the cell's complaints are the kill's echo */
+		run_fail(run, &err);
+}
+
 static void on_event(struct sandbox_run *run, const struct wire_event *event)
 {
 	switch (event->type) {
@@ -261,8 +283,7 @@ static void on_event(struct sandbox_run *run, const struct wire_event *event)
 		}
 		break;
 	case WIRE_STARTED:
-		if (run->state == RUN_BUILDING)
-			on_started(run, event);
+		on_started(run, event);
 		break;
 	case WIRE_FORBIDDEN:
 		on_forbidden(run, event);
@@ -273,9 +294,8 @@ static void on_event(struct sandbox_run *run, const struct wire_event *event)
 	case WIRE_COLLECTED:
 		on_collected(run, event);
 		break;
-	default: /* WIRE_FAILED. After a kill the cell's complaints are the kill's echo. */
-		if (run->state < RUN_KILLED)
-			run_fail(run, &event->error);
+	default: /* WIRE_FAILED */
+		on_failed(run, event->error);
 	}
 }
 
@@ -303,6 +323,22 @@ static void control_ready(struct watch *watch, uint32_t events)
 		watch_remove(watch); /* the cell ended; its pidfd tells the rest */
 }
 
+/* Init ended while it copied result files, which nobody asked of it. The copy in a client's memory file is on the
+ * cell's account, so the likely reason is an OOM kill; "no such file" would be a lie about the program. */
+static void explain_lost_collection(struct sandbox_run *run)
+{
+	struct cgroup_evidence evidence = {0};
+	struct sandbox_error err = {0};
+
+	if (limits_read(run, NULL, &evidence, &err) == 0 && evidence.oom_kills == 0)
+		(void)error_set(
+			&err, ECHILD, "cell.collect", "the cell's init ended while it copied result files");
+	if (err.errno_value != 0)
+		run_fail(run, &err);
+	run->result.oom_kills = run->facts.oom_kills = evidence.oom_kills;
+	run->result.memory_peak_bytes = evidence.memory_peak_bytes;
+}
+
 /* The cell's init is a zombie: the kernel has ended every other process of its namespace before. */
 static void pidfd_ready(struct watch *watch, uint32_t events)
 {
@@ -310,10 +346,9 @@ static void pidfd_ready(struct watch *watch, uint32_t events)
 
 	(void)events;
 	(void)drain_control(run);
-	watch_remove(&run->control_watch);
-	watch_remove(&run->pidfd_watch);
-	for (size_t i = 0; i < ARRAY_SIZE(run->event_watches); i++)
-		watch_remove(&run->event_watches[i]);
+	unwatch_cell(run);
+	if (run->state == RUN_ENDING)
+		explain_lost_collection(run);
 	run->gone_nsec = sys_now_nsec();
 	run->state = RUN_GONE;
 	read_evidence(run);
@@ -362,12 +397,8 @@ struct sandbox_run *run_free(struct sandbox_run *run)
 {
 	if (run == NULL)
 		return NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
-		pump_close(&run->pumps[i]);
-	watch_remove(&run->control_watch);
-	watch_remove(&run->pidfd_watch);
-	for (size_t i = 0; i < ARRAY_SIZE(run->event_watches); i++)
-		watch_remove(&run->event_watches[i]);
+	close_pumps(run);
+	unwatch_cell(run);
 	for (size_t i = 0; i < run->nfds; i++)
 		(void)fd_close(run->fds[i]);
 	(void)fd_close(run->control_fd);
