@@ -104,7 +104,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps
 	$(CC) $(CFLAGS_ALL) $(DEFAULTS) -MMD -MP -c -o $@ $<
 
 # Changes when the compiler or its flags do, and every object with it.
-$(BUILD)/flags: export FLAGS = $(CC) $(CFLAGS_ALL) $(DEFAULTS)
+$(BUILD)/flags: export FLAGS = $(CC) $(CFLAGS_ALL) $(DEFAULTS) $(LDFLAGS_ALL)
 $(BUILD)/flags: always
 	mkdir -p $(@D)
 	[ "$$FLAGS" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$FLAGS" >$@
