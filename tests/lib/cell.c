@@ -274,7 +274,7 @@ void cell_turn(struct cell_host *host, int timeout_msec)
 
 /* What a plan becomes: words, files and descriptors that live until sandbox_start has returned. */
 struct request {
-	char text[4096], name[64];
+	char text[9000], name[64];
 	char program[128];
 	const char *words[CELL_WORDS];
 	struct sandbox_file files[BOUND_FILES];

@@ -150,9 +150,9 @@ unsigned cell_cgroup_count(const struct cell_host *host);
 /* "/proc/PID/FILE": a line that starts with KEY, what follows it. Static buffer; "" when there is none. */
 const char *cell_proc_line(pid_t pid, const char *file, const char *key);
 
-/* A file of the host below /tmp that holds TEXT, removed when this test's process ends, however its assertions do.
- * Static buffer: one for each test. */
-const char *cell_canary(const char *text);
+/* The path of a file of the host that no cell may reach (this one), and words that stand in it. Static buffer. */
+const char *cell_canary(void);
+#define CELL_CANARY_WORDS "words that stand in it"
 
 /* Makes this process as untidy as it can be, before an engine is opened in it: environment, signals, timer, umask,
  * priority, descriptors that are not close-on-exec. */

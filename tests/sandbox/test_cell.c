@@ -207,8 +207,8 @@ END_TEST
 
 START_TEST(the_root_is_the_image_and_nothing_of_the_host)
 {
-	const char *canary = cell_canary("a secret\n");
-	char path[4096], command[256];
+	const char *canary = cell_canary();
+	char path[4096], command[9000];
 	pid_t pids[CELL_PIDS];
 	struct stat inside, image;
 
