@@ -76,6 +76,11 @@ run: all images
 images: | deps
 	$(AS_ROOT) rootfs/build --images-dir $(IMAGES_DIR) --cache-dir $(CACHE_DIR)
 
+# Where both are wanted, the images' progress comes after the compiler's lines and not between them.
+ifneq ($(filter run test,$(MAKECMDGOALS)),)
+images: | all
+endif
+
 # Images and cells are root's; whoever else calls us is asked by sudo.
 AS_ROOT :=
 ifneq ($(shell id -u),0)

@@ -21,13 +21,12 @@ enum { LAUNCHER_SOCK = 3, LAUNCHER_PROC = 4 };
 static int reset_signals(void)
 {
 	sigset_t none;
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	/* Ended cells need no wait: whoever cares holds a pidfd. */
+	struct sigaction action = {.sa_handler = SIG_IGN};
 
 	for (int sig = 1; sig < NSIG; sig++)
-		if (sigaction(sig, &action, NULL) < 0 && errno != EINVAL)
-			return -1; /* EINVAL: SIGKILL, SIGSTOP and the two that belong to libc */
-	/* Ended cells need no wait: whoever cares holds a pidfd. */
-	action.sa_handler = SIG_IGN;
+		if (sys_default_signal(sig) < 0 && errno != EINVAL)
+			return -1; /* EINVAL: SIGKILL and SIGSTOP, which have no other */
 	sigemptyset(&none);
 	return sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : sigprocmask(SIG_SETMASK, &none, NULL);
 }

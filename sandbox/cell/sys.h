@@ -20,6 +20,19 @@ static inline int sys_pivot_root(const char *new_root, const char *put_old)
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
+/* SIG back to its default. Not by libc's sigaction: that refuses the two signals which libc keeps for itself, and its own
+ * posix_spawn leaves just these ignored in the new program (GNU make starts programs that way). */
+static inline int sys_default_signal(int sig)
+{
+	static const struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} standard; /* the kernel's sigaction, not libc's; all zero: SIG_DFL */
+	return (int)syscall(SYS_rt_sigaction, sig, &standard, NULL, sizeof(standard.mask));
+}
+
 /* openat2 that never leaves DIRFD and follows no link of any kind. Linux 5.6. */
 static inline int sys_open_beneath(int dirfd, const char *path, uint64_t flags, uint64_t mode)
 {
