@@ -4,6 +4,7 @@
 #include "service/metrics.h"
 #include "service/request.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,7 +93,9 @@ static void answer(const struct http_request *request, struct http_reply *reply,
 {
 	char allow[API_ALLOW_SIZE];
 
-	api_route_find(request->method, request->path, allow)->handler(user, request, reply);
+	const struct api_route *route = api_route_find(request->method, request->path, allow);
+	assert(route != NULL); /* refuse() saw to it */
+	route->handler(user, request, reply);
 }
 
 static void sent(const struct http_request *request, const struct http_reply *reply, void *user)

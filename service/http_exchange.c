@@ -1,6 +1,5 @@
 #include "service/http_exchange.h"
 
-#include "sandbox/base/fd.h"
 #include "service/http_deadline.h"
 
 #include <string.h>
@@ -9,9 +8,8 @@ struct exchange {
 	struct http_exchanges *all;
 	struct http_request request;
 	struct http_reply reply;
-	bool is_decided; /* REPLY is the answer, whatever still arrives */
-	char *body;	 /* owned */
-	size_t body_size, body_room;
+	bool is_decided;       /* REPLY is the answer, whatever still arrives */
+	struct http_body body; /* owned */
 };
 
 const char *http_query(const struct http_request *request, const char *name)
@@ -51,71 +49,41 @@ static bool announces_too_much(struct MHD_Connection *connection, size_t body_ma
 
 /* --- the body ------------------------------------------------------------------------------------------------- */
 
-/* Room for SIZE more bytes, and one for a NUL. The requests of all clients share one budget. */
-static enum api_error_code make_room(struct exchange *exchange, size_t size)
-{
-	size_t wanted = exchange->body_size + size + 1;
-
-	if (exchange->body_size + size > exchange->all->body_max)
-		return API_ERROR_TOO_LARGE;
-	if (wanted <= exchange->body_room)
-		return API_ERROR_NONE;
-	size_t room = wanted < 2 * exchange->body_room ? 2 * exchange->body_room : wanted;
-	size_t growth = room - exchange->body_room;
-	if (atomic_fetch_add(&exchange->all->bodies_bytes, growth) + growth > HTTP_BODIES_BYTES) {
-		(void)atomic_fetch_sub(&exchange->all->bodies_bytes, growth);
-		return API_ERROR_UNAVAILABLE;
-	}
-	char *larger = realloc(exchange->body, room);
-	if (larger == NULL) {
-		(void)atomic_fetch_sub(&exchange->all->bodies_bytes, growth);
-		return API_ERROR_UNAVAILABLE;
-	}
-	exchange->body = larger;
-	exchange->body_room = room;
-	return API_ERROR_NONE;
-}
-
-static void drop_body(struct exchange *exchange)
-{
-	free(exchange->body);
-	(void)atomic_fetch_sub(&exchange->all->bodies_bytes, exchange->body_room);
-	exchange->body = NULL;
-	exchange->body_size = exchange->body_room = 0;
-}
-
 /* A decided request's body is read to its end and dropped: libmicrohttpd takes an answer before the body or after
  * it, and a client that is still sending would lose one to a reset. The deadline bounds how long that goes on. */
 static void take_body(struct exchange *exchange, const char *data, size_t size)
 {
 	if (exchange->is_decided)
 		return;
-	switch (make_room(exchange, size)) {
-	case API_ERROR_NONE:
-		memcpy(exchange->body + exchange->body_size, data, size);
-		exchange->body_size += size;
+	struct http_exchanges *all = exchange->all;
+	int r = http_body_append(&exchange->body, &all->budget, all->body_max, data, size);
+	if (r == 0)
 		return;
-	case API_ERROR_TOO_LARGE:
-		drop_body(exchange);
+	http_body_drop(&exchange->body, &all->budget);
+	if (r == HTTP_BODY_TOO_LARGE)
 		decide_error(exchange, API_ERROR_TOO_LARGE, "the body is larger than any job may be");
-		return;
-	default:
-		drop_body(exchange);
+	else
 		decide_error(exchange, API_ERROR_UNAVAILABLE, "too many large requests at one time");
-		return;
-	}
 }
 
 /* --- the answer ----------------------------------------------------------------------------------------------- */
 
+/* What REPLY owned is the response's, once there is one. */
 static struct MHD_Response *make_response(struct http_reply *reply)
 {
-	if (reply->fd >= 0)
-		return MHD_create_response_from_fd64(reply->fd_size, TAKE_FD(reply->fd));
-	if (reply->body == NULL)
-		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	return MHD_create_response_from_buffer(
-		reply->body_size, TAKE_PTR(reply->body), MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response;
+
+	if (reply->fd >= 0) {
+		response = MHD_create_response_from_fd64(reply->fd_size, reply->fd);
+		if (response != NULL)
+			reply->fd = -1;
+		return response;
+	}
+	response = MHD_create_response_from_buffer(
+		reply->body_size, reply->body, reply->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	if (response != NULL)
+		reply->body = NULL;
+	return response;
 }
 
 static void add_headers(struct MHD_Response *response, const struct http_reply *reply)
@@ -187,11 +155,11 @@ static enum MHD_Result on_headers(struct exchange *exchange)
 static enum MHD_Result on_complete(struct exchange *exchange)
 {
 	if (!exchange->is_decided) {
-		exchange->request.body = exchange->body ? exchange->body : "";
-		exchange->request.body_size = exchange->body_size;
+		exchange->request.body = exchange->body.data ? exchange->body.data : "";
+		exchange->request.body_size = exchange->body.size;
 		exchange->all->handler.answer(
 			&exchange->request, &exchange->reply, exchange->all->handler.user);
-		drop_body(exchange);
+		http_body_drop(&exchange->body, &exchange->all->budget);
 	}
 	return send_reply(exchange);
 }
@@ -228,7 +196,7 @@ void http_exchange_completed(
 		http_deadline_arm(deadline);
 	if (exchange == NULL)
 		return;
-	drop_body(exchange);
+	http_body_drop(&exchange->body, &exchange->all->budget);
 	http_reply_free(&exchange->reply);
 	free(exchange);
 	*con_cls = NULL;

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "service/http.h"
+#include "service/http_body.h"
 
 #include <microhttpd.h>
-#include <stdatomic.h>
 
 struct http_exchanges {
 	struct http_handler handler;
 	size_t body_max;
-	atomic_size_t bodies_bytes; /* held by unfinished requests */
+	http_budget budget; /* of the bodies of unfinished requests */
 };
 
 /* The callbacks of a daemon whose CLS is a struct http_exchanges. */

@@ -170,17 +170,18 @@ static const char *product_fault(const struct sandbox_collected *product)
 	}
 }
 
-/* A compiler that failed has said why; one that was ended by a limit, or that left no program, has not. */
+/* A compiler that failed has said why; one that was ended by a limit has not. */
 static int explain_compile(struct course *course, struct sandbox_error *err)
 {
 	const struct sandbox_result *result = &course->compile;
 
+	if (result->cause == SANDBOX_EXITED && result->exit_code == 0) {
+		course->error = strdup(product_fault(&result->collected[0]));
+		return course->error ? 0 : error_set(err, ENOMEM, "runner.explain", "no memory");
+	}
 	if (result->cause == SANDBOX_EXITED && course->output->size > 0)
 		return runner_output_text(course->output, &course->error, err);
-	if (result->cause != SANDBOX_EXITED || result->exit_code != 0)
-		return explain(course, SANDBOX_COMPILE, &course->error, err);
-	course->error = strdup(product_fault(&result->collected[0]));
-	return course->error ? 0 : error_set(err, ENOMEM, "runner.explain", "no memory");
+	return explain(course, SANDBOX_COMPILE, &course->error, err);
 }
 
 static int conclude(struct course *course, enum report_verdict *ret, struct sandbox_error *err)
