@@ -303,15 +303,16 @@ test_two_builds_do_not_mix()
 	nothing_is_left
 }
 
+# In a subshell of its own: the line of one test.
 run_test()
 {
 	local said status
 	work=$(mktemp -d "${TMPDIR:-/tmp}/cofferdam-images.XXXXXX")
+	trap 'rm -rf --one-file-system "$work"' EXIT
 	chmod 755 "$work"
 	mkdir -m 777 "$work/box"
 	{ said=$("test_$1" 2>&1 >&3); } 3>/dev/null
 	status=$?
-	rm -rf --one-file-system "$work"
 	if [[ $status -eq 0 && -z $said ]]; then
 		echo "ok $number - $1"
 	else
