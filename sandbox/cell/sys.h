@@ -20,8 +20,8 @@ static inline int sys_pivot_root(const char *new_root, const char *put_old)
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-/* SIG back to its default. Not by libc's sigaction: that refuses the two signals which libc keeps for itself, and its own
- * posix_spawn leaves just these ignored in the new program (GNU make starts programs that way). */
+/* SIG back to its default. Not by libc's sigaction: that refuses the two signals which libc keeps for itself, and
+ * its own posix_spawn leaves just these ignored in the new program (GNU make starts programs that way). */
 static inline int sys_default_signal(int sig)
 {
 	static const struct {
