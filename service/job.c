@@ -102,11 +102,15 @@ int64_t job_now_usec(void)
 
 void job_time_text(int64_t usec, char text[JOB_TIME_SIZE])
 {
-	int64_t within = (usec % USEC_PER_SEC + USEC_PER_SEC) % USEC_PER_SEC;
-	time_t seconds = (time_t)((usec - within) / USEC_PER_SEC);
+	int64_t within = usec % USEC_PER_SEC;
+	time_t seconds = (time_t)(usec / USEC_PER_SEC);
 	char date[JOB_TIME_SIZE - sizeof(".123Z") + 1];
 	struct tm tm;
 
+	if (within < 0) { /* C rounds towards zero */
+		within += USEC_PER_SEC;
+		seconds--;
+	}
 	if (gmtime_r(&seconds, &tm) == NULL || strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
 		date[0] = '\0';
 	(void)snprintf(text, JOB_TIME_SIZE, "%s.%03uZ", date, (unsigned)(within / USEC_PER_MSEC) % 1000);
