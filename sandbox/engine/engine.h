@@ -143,6 +143,8 @@ void engine_free_reported(struct sandbox *sandbox);
 int orders_open(struct sandbox *sandbox, struct sandbox_error *err);
 void orders_close(struct sandbox *sandbox);
 void orders_submit(struct sandbox_run *run);
+/* Takes a WAITING run out of the queue again. */
+void orders_withdraw(struct sandbox_run *run);
 /* Sends orders while there is room. */
 void orders_send(struct sandbox *sandbox);
 

@@ -163,28 +163,38 @@ void orders_send(struct sandbox *sandbox)
 {
 	struct sandbox_run *run;
 
-	/* Those that were cancelled while they waited cost nothing and wait no longer. */
-	while ((run = sandbox->waiting) != NULL &&
-		(run->state != RUN_WAITING || sandbox->nacquiring < ENGINE_ORDERS_MAX)) {
+	while (sandbox->nacquiring < ENGINE_ORDERS_MAX &&
+		(run = pop(&sandbox->waiting, &sandbox->waiting_end)) != NULL) {
 		struct sandbox_error err = {0};
-		(void)pop(&sandbox->waiting, &sandbox->waiting_end);
-		int r = run->state == RUN_WAITING ? acquire(run, &err) : -ECANCELED;
-		if (r < 0) {
-			run_abandon(run, &err);
-			/* The launcher died and its socket is about to say so: the others wait for the next one. */
-			if (r == -EPIPE || r == -ECONNRESET)
-				return;
+		int r = acquire(run, &err);
+		if (r == 0) {
+			run->state = RUN_ACQUIRING;
+			push(&sandbox->acquiring_end, run);
+			sandbox->nacquiring++;
 			continue;
 		}
-		run->state = RUN_ACQUIRING;
-		push(&sandbox->acquiring_end, run);
-		sandbox->nacquiring++;
+		run_abandon(run, &err);
+		/* The launcher died and its socket is about to say so: the others wait for the next one. */
+		if (r == -EPIPE || r == -ECONNRESET)
+			return;
 	}
 }
 
 void orders_submit(struct sandbox_run *run)
 {
 	push(&run->sandbox->waiting_end, run);
+}
+
+void orders_withdraw(struct sandbox_run *run)
+{
+	struct sandbox *sandbox = run->sandbox;
+	struct sandbox_run **link = &sandbox->waiting;
+
+	while (*link != run)
+		link = &(*link)->next_in_queue;
+	*link = run->next_in_queue;
+	if (sandbox->waiting_end == &run->next_in_queue)
+		sandbox->waiting_end = link;
 }
 
 static void launcher_ready(struct watch *watch, uint32_t events)

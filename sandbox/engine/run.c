@@ -83,9 +83,11 @@ void sandbox_cancel(struct sandbox_run *run)
 	run_kill(run, SANDBOX_CANCELLED);
 	run_end(run);	  /* also while result files are copied: nobody wants them */
 	close_pumps(run); /* whoever cancels does not read on */
-	if (was_waiting)
+	if (was_waiting) {
+		orders_withdraw(run);  /* it may be reported, and freed, before its turn comes */
 		run->state = RUN_GONE; /* there is no cell */
-	engine_wake(run->sandbox);     /* not from here: DONE is called by sandbox_dispatch alone */
+	}
+	engine_wake(run->sandbox); /* not from here: DONE is called by sandbox_dispatch alone */
 }
 
 /* Reads the cgroup while it says what the target did: before result files are copied, or once the cell is gone. */

@@ -181,6 +181,34 @@ START_TEST(a_run_cancelled_from_a_done_function_is_reported)
 }
 END_TEST
 
+START_TEST(runs_cancelled_in_the_middle_of_the_queue_leave_it)
+{
+	struct trial trials[MANY];
+
+	CELL_OPEN(host, "attack-run");
+	for (int i = 0; i < MANY; i++) {
+		trials[i] = (struct trial){.host = host};
+		start_well(&trials[i], exits);
+	}
+	/* The first ones are on order at the launcher; of those that wait, every third goes, the last among them. */
+	dispatch(host, 0);
+	for (int i = 8; i < MANY; i += 3)
+		sandbox_cancel(trials[i].run);
+	dispatch(host, 0);
+	struct trial late = {.host = host};
+	start_well(&late, exits);
+	for (int i = 0; i < MANY; i++) {
+		bool is_cancelled = i >= 8 && (i - 8) % 3 == 0;
+		wait_for(&trials[i]);
+		ck_assert_uint_eq(trials[i].calls, 1);
+		ck_assert_uint_eq(trials[i].result.cause, is_cancelled ? SANDBOX_CANCELLED : SANDBOX_EXITED);
+	}
+	wait_for(&late);
+	ck_assert(is_exit_3(&late));
+	cell_close(host);
+}
+END_TEST
+
 static void start_again(struct trial *trial)
 {
 	struct sandbox_error err = {0};
@@ -310,6 +338,7 @@ END_TEST
 
 TEST_PROGRAM("robustness", 120, tcase_add_test(tc, a_run_started_from_a_done_function_runs);
 	     tcase_add_test(tc, a_run_cancelled_from_a_done_function_is_reported);
+	     tcase_add_test(tc, runs_cancelled_in_the_middle_of_the_queue_leave_it);
 	     tcase_add_test(tc, a_closing_engine_starts_no_run);
 	     tcase_add_test(tc, no_descriptor_left_is_one_runs_fault_and_no_other_ones);
 	     tcase_add_test(tc, memory_for_result_files_counts_as_the_cells);
