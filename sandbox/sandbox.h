@@ -5,7 +5,7 @@
  * with exactly one of: a `sandbox_result` (what the program did) or a `sandbox_error` (what the host failed to do).
  *
  * Threads: one engine belongs to one thread. The engine never logs, never exits, installs no signal handler; it
- * needs SIGPIPE ignored and SIGCHLD not ignored. It needs root in the initial user namespace. */
+ * needs SIGPIPE ignored, SIGCHLD not ignored, and nobody else to wait for its child. It needs root in the initial user namespace. */
 #pragma once
 
 #include "sandbox/base/bounds.h"
@@ -135,7 +135,9 @@ struct sandbox;
 struct sandbox_run;
 
 /* Called once per run, from sandbox_dispatch. Exactly one of RESULT and ERROR is not NULL; both are gone after the
- * call. RUN is freed after it returns. The client's copies of stdout_fd and stderr_fd are closed before. */
+ * call. RUN is freed after it returns. The client's copies of stdout_fd and stderr_fd are closed before. It may call
+ * sandbox_start and sandbox_cancel, for any run, but not the functions that dispatch (sandbox_dispatch,
+ * sandbox_run_one, sandbox_close). */
 typedef void (*sandbox_done_fn)(struct sandbox_run *run, const struct sandbox_result *result,
 	const struct sandbox_error *error, void *user);
 

@@ -69,12 +69,16 @@ static int set_limits(const struct sandbox_limits *limits)
 	return 0;
 }
 
-static int place_stdio(const int stdio[3])
+/* Closes the originals, for init as well, so that the seccomp listener gets a low number: the target's limit on open
+ * descriptors holds for it already. */
+static int place_stdio(int stdio[3])
 {
 	/* None of them is 0, 1 or 2 already: init keeps those numbers occupied. */
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(stdio[fd], fd) < 0)
 			return -1;
+	for (int fd = 0; fd < 3; fd++)
+		stdio[fd] = fd_close(stdio[fd]);
 	return 0;
 }
 

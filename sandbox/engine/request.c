@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+enum { BUILDER_PAGE = 4096 };
+
 struct builder {
 	struct sandbox_run *run;
 	const struct policy *policy;
@@ -71,7 +73,8 @@ static int keep_file(struct builder *builder, int fd, int mode, const char *what
 		if (st.stx_size > BOUND_INPUT_BYTES)
 			return error_set(err, E2BIG, "request.files", "%s: more than %d bytes", what,
 				BOUND_INPUT_BYTES);
-		builder->input_bytes += st.stx_size;
+		/* As the cell's tmpfs counts: in whole pages. */
+		builder->input_bytes += (st.stx_size + BUILDER_PAGE - 1) / BUILDER_PAGE * BUILDER_PAGE;
 	}
 	return keep_fd(builder, fd, err);
 }
@@ -146,6 +149,27 @@ static bool is_taken(const struct builder *builder, const char *name)
 	return false;
 }
 
+/* Is one of the two the other's directory? */
+static bool is_below(const char *a, const char *b)
+{
+	size_t i = 0;
+
+	while (a[i] != '\0' && a[i] == b[i])
+		i++;
+	return (a[i] == '\0' && b[i] == '/') || (a[i] == '/' && b[i] == '\0');
+}
+
+static int check_unique(const struct builder *builder, const char *name, struct sandbox_error *err)
+{
+	if (is_taken(builder, name))
+		return error_set(err, EINVAL, "request.files", "two files named %s", name);
+	for (size_t i = 0; i < builder->nnames; i++)
+		if (is_below(builder->names[i], name))
+			return error_set(err, EINVAL, "request.files", "%s and %s: a file is no directory",
+				builder->names[i], name);
+	return 0;
+}
+
 static int check_name(const char *name, struct sandbox_error *err)
 {
 	if (!policy_file_name_ok(name))
@@ -161,8 +185,9 @@ static int put_file_name(
 	int r = check_name(name, err);
 	if (r < 0)
 		return r;
-	if (is_taken(builder, name))
-		return error_set(err, EINVAL, "request.files", "two files named %s", name);
+	r = check_unique(builder, name, err);
+	if (r < 0)
+		return r;
 	if (builder->nnames == BOUND_FILES)
 		return error_set(err, E2BIG, "request.files", "more than %d files", BOUND_FILES);
 	builder->names[builder->nnames++] = name;

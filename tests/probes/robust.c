@@ -45,9 +45,26 @@ static void robust_file(int argc, char **argv)
 	_exit(fd < 0 ? 8 : 0);
 }
 
+/* names N: empty files; how many there came to be. */
+static void robust_names(int argc, char **argv)
+{
+	long n = number(argc, argv, 0, 1), made = 0;
+
+	for (; made < n; made++) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "/tmp/%ld", made);
+		int fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		if (fd < 0)
+			break;
+		(void)close(fd);
+	}
+	say("made=%ld", made);
+}
+
 static const struct probe_case cases[] = {
 	{"signals", robust_signals},
 	{"file", robust_file},
+	{"names", robust_names},
 };
 
 PROBE_PROGRAM(cases)

@@ -281,6 +281,82 @@ START_TEST(memory_for_result_files_counts_as_the_cells)
 }
 END_TEST
 
+/* --- what a request can ask for ---------------------------------------------------------------------------------- */
+
+static int try_names(struct cell_host *host, const char *first, const char *second, struct sandbox_error *err)
+{
+	_cleanup_close_ int fd = fd_memfd("input", "x", 1);
+	const struct sandbox_file files[] = {{first, fd, false}, {second, fd, false}};
+	const struct sandbox_spec spec = {.policy = "attack-run",
+		.step = SANDBOX_RUN,
+		.args = exits,
+		.nargs = 3,
+		.files = files,
+		.nfiles = 2,
+		.limits = {.disk_bytes = 4096},
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1};
+
+	return sandbox_start(cell_sandbox(host), &spec, on_done, NULL, NULL, err);
+}
+
+/* What cannot be written into the cell is the request's fault, and said before there is a cell. */
+START_TEST(files_that_do_not_fit_together_are_refused)
+{
+	static const struct {
+		const char *first, *second;
+		int wanted;
+	} tries[] = {{"a", "a/b", -EINVAL}, {"a/b/c", "a/b", -EINVAL}, {"a", "ab", -E2BIG}};
+
+	CELL_OPEN(host, "attack-run");
+	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+		struct sandbox_error err = {0};
+		ck_assert_int_eq(try_names(host, tries[i].first, tries[i].second, &err), tries[i].wanted);
+		ck_assert_str_eq(err.stage, "request.files");
+	}
+	cell_close(host);
+}
+END_TEST
+
+START_TEST(the_inode_limit_is_exact)
+{
+	CELL_OPEN(host, "attack-run");
+	/* The probe is the first of them; one past the last must fail. */
+	const struct cell_plan plan = {
+		.policy = "attack-run", .command = "robust names 9", .limits = {.inodes = 10}};
+	struct cell *cell = cell_run(host, &plan);
+	cell_expect_exit(cell, 0);
+	cell_expect_output(cell, "made=9\n");
+	cell_free(cell);
+	cell = cell_run(host,
+		&(struct cell_plan){
+			.policy = "attack-run", .command = "robust names 10", .limits = {.inodes = 10}});
+	cell_expect_output(cell, "made=9\n");
+	cell_free(cell);
+	cell_close(host);
+}
+END_TEST
+
+START_TEST(a_run_with_few_descriptors_starts)
+{
+	_cleanup_close_ int fd = memfd_create("product", MFD_CLOEXEC);
+	struct sandbox_collect collects[BOUND_COLLECT];
+
+	CELL_OPEN(host, "attack-run");
+	for (size_t i = 0; i < BOUND_COLLECT; i++)
+		collects[i] = (struct sandbox_collect){"nothing", fd, 1};
+	struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "attack-run",
+						   .command = "work exit 3",
+						   .collects = collects,
+						   .ncollects = BOUND_COLLECT,
+						   .limits = {.open_files = 6}});
+	cell_expect_exit(cell, 3);
+	cell_free(cell);
+	cell_close(host);
+}
+END_TEST
+
 /* --- the launcher's death --------------------------------------------------------------------------------------- */
 
 static pid_t find_launcher(void)
@@ -342,5 +418,8 @@ TEST_PROGRAM("robustness", 120, tcase_add_test(tc, a_run_started_from_a_done_fun
 	     tcase_add_test(tc, a_closing_engine_starts_no_run);
 	     tcase_add_test(tc, no_descriptor_left_is_one_runs_fault_and_no_other_ones);
 	     tcase_add_test(tc, memory_for_result_files_counts_as_the_cells);
+	     tcase_add_test(tc, files_that_do_not_fit_together_are_refused);
+	     tcase_add_test(tc, the_inode_limit_is_exact);
+	     tcase_add_test(tc, a_run_with_few_descriptors_starts);
 	     tcase_add_test(tc, runs_that_only_wait_survive_the_launcher);
 	     tcase_add_test(tc, init_keeps_no_signals_that_a_job_sends))
