@@ -11,11 +11,12 @@ die()
 	exit 1
 }
 
-# Reads a manifest into the arrays package, keep, drop, writable and step, and the variable policy.
+# Reads a manifest into the arrays package, keep, drop, link, writable and step, and the variable policy.
 #
 #   package NAME      a Debian package; its dependencies come along, recommended packages do not
 #   keep PATTERN      files of these packages that stay (find -path: "*" also matches "/"); all others go
 #   drop PATTERN      ... but not these
+#   link PATH TARGET  a symbolic link
 #   writable FOLDER   a run writes to a layer above it: its permissions and times are left as the steps set them
 #   policy LANGUAGE   the steps do as the compile step of policies/languages/LANGUAGE.json does
 #   step NAME         the program steps/NAME is run on the image, with its root as argument
@@ -23,12 +24,12 @@ die()
 manifest_read()
 {
 	local file=$1 key value
-	package=() keep=() drop=() writable=() step=() policy=
+	package=() keep=() drop=() link=() writable=() step=() policy=
 
 	while read -r key value; do
 		case $key in
 		'' | '#'*) ;;
-		package | keep | drop | writable | step)
+		package | keep | drop | link | writable | step)
 			local -n list=$key
 			list+=("$value")
 			;;
