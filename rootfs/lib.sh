@@ -4,6 +4,8 @@
 rootfs=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034 # used by those who source this file
 suite=trixie
+# shellcheck disable=SC2034
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 die()
 {
