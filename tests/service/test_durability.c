@@ -1,0 +1,367 @@
+/* Accepted jobs finish, each once, in order, whatever is killed meanwhile; and refused ones leave no trace. */
+#include "sandbox/base/fd.h"
+#include "tests/lib/http_client.h"
+#include "tests/lib/jobs.h"
+#include "tests/lib/place.h"
+#include "tests/lib/scratch.h"
+#include "tests/lib/serve.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <string.h>
+
+/* --- what lies on the disk ------------------------------------------------------------------------------------ */
+
+/* The number that SQL finds in DIR/service/FILE. */
+static int count(const char *dir, const char *file, const char *sql)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *statement = NULL;
+	char path[300];
+
+	(void)snprintf(path, sizeof(path), "%s/service/%s", dir, file);
+	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	(void)sqlite3_busy_timeout(db, 10000);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+	int n = sqlite3_column_int(statement, 0);
+	(void)sqlite3_finalize(statement);
+	(void)sqlite3_close(db);
+	return n;
+}
+
+static unsigned files(const char *dir, const char *name)
+{
+	struct scratch scratch;
+
+	(void)snprintf(scratch.dir, sizeof(scratch.dir), "%s", dir);
+	return scratch_count(&scratch, name);
+}
+
+/* N jobs have their result and their object; nothing waits, nothing is half done. A message is acknowledged after its
+ * job's result can be read: that is waited for. */
+static void expect_all_done(const char *dir, unsigned n)
+{
+	static const char messages[] = "SELECT count(*) FROM messages";
+
+	for (int i = 0; i < 500 && count(dir, "queue.db", messages) > 0; i++)
+		serve_pause_msec(20);
+	ck_assert_int_eq(count(dir, "jobs.db", "SELECT count(*) FROM jobs"), (int)n);
+	ck_assert_int_eq(
+		count(dir, "jobs.db", "SELECT count(*) FROM jobs WHERE status = 'completed'"), (int)n);
+	ck_assert_int_eq(count(dir, "queue.db", messages), 0);
+	ck_assert_uint_eq(files(dir, "service/objects/outputs"), n);
+	ck_assert_uint_eq(files(dir, "service/objects/tmp"), 0);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------------------- */
+
+/* Prints what it reads after a while, so that something can happen meanwhile. */
+static const char echo[] =
+	"#include <cstdio>\n#include <unistd.h>\n"
+	"int main() { int n; if (scanf(\"%d\", &n) == 1) { usleep(300000); printf(\"%d\\n\", n); } }";
+
+static void submit_many(const struct test_service *service, size_t n, char ids[][JOB_ID_SIZE])
+{
+	for (size_t i = 0; i < n; i++) {
+		char input[32];
+		(void)snprintf(input, sizeof(input), "%zu", i);
+		jobs_submit(service, &(struct jobs_submission){"cpp", echo, input}, ids[i]);
+	}
+}
+
+static void expect_results(const struct test_service *service, size_t n, char ids[][JOB_ID_SIZE])
+{
+	for (size_t i = 0; i < n; i++) {
+		char wanted[32];
+		size_t size;
+		int length = snprintf(wanted, sizeof(wanted), "%zu\n", i);
+		json_t *job = jobs_finish(service, ids[i]);
+		ck_assert_msg(strcmp(jobs_text(job, "verdict"), "accepted") == 0, "%s: %s",
+			jobs_text(job, "verdict"), jobs_text(job, "error"));
+		ck_assert_str_eq(jobs_text(job, "stdoutPreview"), wanted);
+		char *output = jobs_output(service, ids[i], &size);
+		ck_assert_uint_eq(size, (size_t)length);
+		ck_assert_str_eq(output, wanted);
+		free(output);
+		json_decref(job);
+	}
+}
+
+/* --- order ------------------------------------------------------------------------------------------------------ */
+
+enum { QUEUED = 8 };
+
+START_TEST(jobs_run_in_the_order_of_their_submission)
+{
+	static const char *const one_worker[] = {"--workers=1", NULL};
+	char ids[QUEUED][JOB_ID_SIZE], ended[JOB_TIME_SIZE] = "";
+	struct test_service service;
+	struct supervisor supervisor;
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	supervisor_open(&supervisor);
+	service_begin(&service);
+	service_start(&service, &supervisor, one_worker);
+	submit_many(&service, QUEUED, ids);
+	expect_results(&service, QUEUED, ids);
+	for (size_t i = 0; i < QUEUED; i++) {
+		json_t *job = jobs_status(&service, ids[i]);
+		ck_assert_str_ge(jobs_text(job, "startedAt"), ended);
+		ck_assert_str_ge(jobs_text(job, "completedAt"), jobs_text(job, "startedAt"));
+		(void)snprintf(ended, sizeof(ended), "%s", jobs_text(job, "completedAt"));
+		json_decref(job);
+	}
+	expect_all_done(service.dir, QUEUED);
+	service_end(&service);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
+/* --- refusals --------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *body;
+	long status;
+} refused[] = {
+	{"{\"userId\":\"u\",\"language\":\"cpp\"}", 400},
+	{"{\"userId\":\"u\",\"language\":\"cobol\",\"code\":\"x\"}", 400},
+	{"{\"userId\":\"u\",\"language\":\"cpp\",\"code\":\"x\",\"more\":1}", 400},
+	{"{\"userId\":\"u\",\"language\":\"cpp\",\"code\":\"\xff\"}", 400},
+	{"{\"userId\":\"u\",\"language\":\"cpp\",\"code\":\"xxxxxxxxxxx\"}", 413},
+	{"{\"userId\":\"u\",\"language\":\"cpp\",\"code\":\"x\"", 400},
+};
+
+START_TEST(a_refused_submission_changes_nothing)
+{
+	static const char *const options[] = {"--code-max=10", NULL};
+	struct test_service service;
+	char url[256], id[JOB_ID_SIZE];
+
+	service_begin(&service);
+	service_start(&service, NULL, options);
+	(void)snprintf(url, sizeof(url), "%s/submit", service.url);
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		struct http_client_answer answer;
+		http_client_send(&(struct http_client_request){.url = url,
+					 .headers = {"Content-Type: application/json"},
+					 .body = refused[i].body},
+			&answer);
+		ck_assert_int_eq(answer.status, refused[i].status);
+		http_client_answer_free(&answer);
+	}
+	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM jobs"), 0);
+	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM sources"), 0);
+	ck_assert_int_eq(count(service.dir, "queue.db", "SELECT count(*) FROM messages"), 0);
+	jobs_submit(&service, &(struct jobs_submission){"cpp", "xxxxxxxxxx", NULL}, id); /* at the bound */
+	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM jobs"), 1);
+	ck_assert_int_eq(count(service.dir, "queue.db", "SELECT count(*) FROM messages"), 1);
+	service_end(&service);
+}
+END_TEST
+
+/* --- cofferdam serve, killed here and there --------------------------------------------------------------------- */
+
+/* A job that the supervisor vanishes under at its fifth attempt is given up (WORKER_ATTEMPTS_LOST): fewer kills. */
+enum { MANY = 20, KILLS = 2 };
+
+static struct test_service address_of(const struct serve *serve)
+{
+	struct test_service service = {0};
+
+	(void)snprintf(service.url, sizeof(service.url), "http://127.0.0.1:%u", serve->port);
+	return service;
+}
+
+/* Some job is running at this moment. */
+static void wait_for_a_run(const struct serve *serve)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (count(place_path("state"), "jobs.db",
+			    "SELECT count(*) FROM jobs WHERE status = 'running'") > 0)
+			return;
+		serve_pause_msec(10);
+	}
+	ck_abort_msg("no job runs at port %u", serve->port);
+}
+
+static void kill_halves(const struct serve *serve)
+{
+	pid_t service = serve_service(serve), supervisor = serve_supervisor(serve);
+
+	wait_for_a_run(serve);
+	ck_assert_int_eq(kill(service, SIGKILL), 0);
+	ck_assert_int_gt(serve_wait_for_another(serve, SUPERVISOR_SERVICE_UID, service), 0);
+	wait_for_a_run(serve);
+	ck_assert_int_eq(kill(supervisor, SIGKILL), 0);
+	ck_assert_int_gt(serve_wait_for_another(serve, 0, supervisor), 0);
+	serve_wait_until_healthy(serve->port);
+}
+
+START_TEST(kill_9_of_either_half_again_and_again_loses_no_job)
+{
+	char ids[MANY][JOB_ID_SIZE];
+
+	PLACE_ENTER(before);
+	NEEDS_IMAGE("cpp");
+	struct serve serve = serve_start(place_path("state"));
+	struct test_service service = address_of(&serve);
+	submit_many(&service, MANY, ids);
+	for (size_t i = 0; i < KILLS; i++)
+		kill_halves(&serve);
+	expect_results(&service, MANY, ids);
+	expect_all_done(place_path("state"), MANY);
+	serve_stop(&serve, SIGTERM);
+	place_leave(&before);
+}
+END_TEST
+
+/* Ends it in the middle of runs; whatever was accepted finishes after the next start. */
+static void end_and_start_again(int signal)
+{
+	char ids[QUEUED][JOB_ID_SIZE];
+
+	struct serve serve = serve_start(place_path("state"));
+	struct test_service service = address_of(&serve);
+	submit_many(&service, QUEUED, ids);
+	wait_for_a_run(&serve);
+	if (signal == SIGKILL) {
+		ck_assert_int_eq(kill(serve.program.pid, SIGKILL), 0);
+		program_finish(&serve.program);
+		program_free(&serve.program);
+	} else {
+		serve_stop(&serve, signal);
+		ck_assert_int_eq(count(place_path("state"), "jobs.db",
+					 "SELECT count(*) FROM jobs WHERE status = 'running'"),
+			0);
+	}
+	serve = serve_start(place_path("state"));
+	service = address_of(&serve);
+	expect_results(&service, QUEUED, ids);
+	expect_all_done(place_path("state"), QUEUED);
+	serve_stop(&serve, SIGTERM);
+}
+
+START_TEST(sigterm_in_the_middle_of_runs_leaves_nothing_and_loses_nothing)
+{
+	PLACE_ENTER(before);
+	NEEDS_IMAGE("cpp");
+	end_and_start_again(SIGTERM);
+	place_leave(&before);
+}
+END_TEST
+
+START_TEST(kill_9_of_serve_itself_loses_no_job)
+{
+	PLACE_ENTER(before);
+	NEEDS_IMAGE("cpp");
+	end_and_start_again(SIGKILL);
+	place_leave(&before);
+}
+END_TEST
+
+/* --- roles ------------------------------------------------------------------------------------------------------ */
+
+START_TEST(role_api_accepts_what_role_worker_runs)
+{
+	static const char *const api_role[] = {"--role=api", NULL}, *const worker_role[] = {
+									    "--role=worker", NULL};
+	struct test_service api, worker;
+	struct supervisor supervisor;
+	char ids[2][JOB_ID_SIZE];
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	supervisor_open(&supervisor);
+	service_begin(&api);
+	worker = api;
+	service_start(&api, NULL, api_role);
+	json_decref(jobs_get(&api, "/ready", 200)); /* it needs no supervisor */
+	submit_many(&api, 1, ids);
+	service_start(&worker, &supervisor, worker_role);
+	submit_many(&api, 1, ids + 1);
+	expect_results(&api, 1, ids);
+	expect_results(&api, 1, ids + 1);
+	service_stop(&worker);
+	service_end(&api);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
+START_TEST(one_process_at_a_time_runs_the_jobs_of_a_state_directory)
+{
+	struct test_service service;
+	char state[128], program[4096];
+
+	service_begin(&service);
+	service_start(&service, NULL, NULL);
+	(void)snprintf(state, sizeof(state), "--state-dir=%s", service.dir);
+	(void)snprintf(program, sizeof(program), "%s-service", supervisor_program());
+	struct program second = program_run(program, "--role=worker", state);
+	expect_status(second, 1);
+	expect_text(second.err, "another process runs these jobs");
+	program_free(&second);
+	service_end(&service);
+}
+END_TEST
+
+/* --- figures ---------------------------------------------------------------------------------------------------- */
+
+/* The counters are raised after the result can be read: wait for them. */
+static void wait_for_figure(const struct test_service *service, const char *line)
+{
+	char wanted[256], url[256];
+
+	(void)snprintf(wanted, sizeof(wanted), "\n%s\n", line);
+	(void)snprintf(url, sizeof(url), "%s/metrics", service->url);
+	for (int i = 0; i < 500; i++) {
+		struct http_client_answer answer;
+		http_client_send(&(struct http_client_request){.url = url}, &answer);
+		ck_assert_int_eq(answer.status, 200);
+		bool is_there = strstr(answer.body, wanted) != NULL;
+		http_client_answer_free(&answer);
+		if (is_there)
+			return;
+		serve_pause_msec(20);
+	}
+	ck_abort_msg("GET /metrics does not come to: %s", line);
+}
+
+START_TEST(the_figures_tell_what_happened)
+{
+	struct test_service service;
+	struct supervisor supervisor;
+	char ids[2][JOB_ID_SIZE];
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	supervisor_open(&supervisor);
+	service_begin(&service);
+	service_start(&service, &supervisor, NULL);
+	submit_many(&service, 1, ids);
+	jobs_submit(&service, &(struct jobs_submission){"cpp", "int main() { return x; }", NULL}, ids[1]);
+	wait_for_figure(&service, "cofferdam_jobs_total{language=\"cpp\",verdict=\"accepted\"} 1");
+	wait_for_figure(&service, "cofferdam_jobs_total{language=\"cpp\",verdict=\"compile_error\"} 1");
+	wait_for_figure(&service, "cofferdam_jobs_submitted_total{language=\"cpp\"} 2");
+	wait_for_figure(&service, "cofferdam_jobs_running 0");
+	wait_for_figure(&service, "cofferdam_queue_depth 0");
+	wait_for_figure(&service, "cofferdam_phase_seconds_count{step=\"compile\",phase=\"run\"} 2");
+	wait_for_figure(&service, "cofferdam_phase_seconds_count{step=\"run\",phase=\"run\"} 1");
+	wait_for_figure(&service, "cofferdam_http_requests_total{route=\"submit\",code=\"202\"} 2");
+	service_end(&service);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
+TEST_PROGRAM("durability", 300, tcase_add_test(tc, jobs_run_in_the_order_of_their_submission);
+	     tcase_add_test(tc, a_refused_submission_changes_nothing);
+	     tcase_add_test(tc, kill_9_of_either_half_again_and_again_loses_no_job);
+	     tcase_add_test(tc, sigterm_in_the_middle_of_runs_leaves_nothing_and_loses_nothing);
+	     tcase_add_test(tc, kill_9_of_serve_itself_loses_no_job);
+	     tcase_add_test(tc, role_api_accepts_what_role_worker_runs);
+	     tcase_add_test(tc, one_process_at_a_time_runs_the_jobs_of_a_state_directory);
+	     tcase_add_test(tc, the_figures_tell_what_happened))
