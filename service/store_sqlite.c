@@ -68,8 +68,9 @@ static const char *const statements[STATEMENT_N] = {
 		   " WHERE id = ? AND status = 'running' AND attempt = ?",
 	[RELEASE] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
 		    " WHERE id = ? AND status = 'running' AND attempt = ?",
+	/* In the words of the index: it, not the table of all jobs, is searched. */
 	[RECOVER] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
-		    " WHERE status = 'running'",
+		    " WHERE status IN ('queued', 'running') AND status = 'running'",
 	[UNFINISHED] = "SELECT seq, id, language FROM jobs"
 		       " WHERE status IN ('queued', 'running') AND seq > ? ORDER BY seq LIMIT 1",
 };
