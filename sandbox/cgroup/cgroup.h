@@ -63,10 +63,6 @@ int cgroup_into_fd(const struct cgroup *cgroup);
  * one thread: join before making others; v2 `cgroup.procs`), one per hierarchy; borrowed. Returns how many (at most CGROUP_CONTROLLER_N). */
 size_t cgroup_join_fds(const struct cgroup *cgroup, int ret[CGROUP_CONTROLLER_N]);
 
-/* The directory to clone into with CLONE_INTO_CGROUP when every controller is on v2 (then there is nothing to join);
- * otherwise -1. Borrowed. */
-int cgroup_into_fd(const struct cgroup *cgroup);
-
 struct cgroup_usage {
 	uint64_t cpu_usec; /* the kernel's total */
 	uint64_t user_usec;

@@ -1,6 +1,7 @@
 /* pump.c: the target's output on its way to the client. The bytes are spliced from pipe to pipe: they never enter this
  * process, which therefore cannot be confused by them, and needs no buffer however fast they come. A client that does
- * not read fills its pipe, then the target's, and the target waits: the wall limit covers that. */
+ * not read fills its pipe, then the target's, and the target waits: the wall limit covers that.
+ * After the end such a client keeps its run open, until it reads on or goes away. */
 #include "sandbox/engine/engine.h"
 
 #include "sandbox/base/fd.h"
