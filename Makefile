@@ -14,6 +14,7 @@ PREFIX ?= /usr/local
 # Where the binaries look when they are not told otherwise (flags and environment win).
 DEFAULT_POLICIES_DIR ?= $(CURDIR)/policies
 DEFAULT_IMAGES_DIR ?= $(CURDIR)/build/images
+DEFAULT_PROBES_DIR ?= $(CURDIR)/build/probes
 
 # Where this Makefile builds the root images and what `make run` and the tests use; from the environment if set there.
 IMAGES_DIR ?= $(DEFAULT_IMAGES_DIR)
@@ -33,7 +34,8 @@ LDFLAGS_debug :=
 LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -g $(WARNINGS) -fstack-protector-strong -fPIE -I. $(CFLAGS_$(MODE)) $(CFLAGS)
 LDFLAGS_ALL = -pie $(LDFLAGS_$(MODE)) $(LDFLAGS)
-DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(DEFAULT_POLICIES_DIR)"' -DDEFAULT_IMAGES_DIR='"$(DEFAULT_IMAGES_DIR)"'
+DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(DEFAULT_POLICIES_DIR)"' -DDEFAULT_IMAGES_DIR='"$(DEFAULT_IMAGES_DIR)"' \
+	-DDEFAULT_PROBES_DIR='"$(DEFAULT_PROBES_DIR)"'
 
 SANDBOX_LIBS := -lseccomp -lcap -ljansson
 SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
@@ -71,13 +73,18 @@ all: $(BUILD)/bin/cofferdam $(BUILD)/bin/cofferdam-service
 run: all images
 	exec $(AS_ROOT) env STATE_DIR=$(STATE_DIR) $(BUILD)/bin/cofferdam serve
 
+## verify: attack cells on this machine, and say what held (ARGS='--row 10', ARGS=--json …)
+.PHONY: verify
+verify: all images $(PROBES)
+	$(AS_ROOT) $(BUILD)/bin/cofferdam verify --images-dir $(IMAGES_DIR) $(ARGS)
+
 ## images: build the root images that are missing or out of date (IMAGES_DIR=)
 .PHONY: images
 images: | deps
 	$(AS_ROOT) rootfs/build --images-dir $(IMAGES_DIR) --cache-dir $(CACHE_DIR)
 
 # Where both are wanted, the images' progress comes after the compiler's lines and not between them.
-ifneq ($(filter run test,$(MAKECMDGOALS)),)
+ifneq ($(filter run test verify,$(MAKECMDGOALS)),)
 images: | all
 endif
 
@@ -197,29 +204,32 @@ build/analyze/%.tidy: % | deps
 #
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
-DEPS_GROUPS := build $(if $(filter run images test asan deps,$(GOALS)),images) \
+DEPS_GROUPS := build $(if $(filter run images verify test asan deps,$(GOALS)),images) \
 	$(if $(filter test asan deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps
 deps:
 	DEPS=$(DEPS) rootfs/deps.sh $(DEPS_GROUPS)
 
-## install: programs and policies below PREFIX (/usr/local), with DESTDIR for packagers
+## install: programs, attack programs and policies below PREFIX (/usr/local), with DESTDIR for packagers
 SHARE := $(PREFIX)/share/cofferdam
+LIB := $(PREFIX)/lib/cofferdam
 .PHONY: install
-install:
-	$(MAKE) all BUILD=build/install DEFAULT_POLICIES_DIR=$(SHARE)/policies DEFAULT_IMAGES_DIR=$(PREFIX)/lib/cofferdam/images
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE)
+install: $(PROBES)
+	$(MAKE) all BUILD=build/install DEFAULT_POLICIES_DIR=$(SHARE)/policies DEFAULT_IMAGES_DIR=$(LIB)/images \
+		DEFAULT_PROBES_DIR=$(LIB)/attacks
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE) $(DESTDIR)$(LIB)/attacks
 	install build/install/bin/cofferdam build/install/bin/cofferdam-service $(DESTDIR)$(PREFIX)/bin
+	install $(PROBES) $(DESTDIR)$(LIB)/attacks
 	cp -R policies $(DESTDIR)$(SHARE)
-	echo "root images: make images IMAGES_DIR=$(DESTDIR)$(PREFIX)/lib/cofferdam/images"
+	echo "root images: make images IMAGES_DIR=$(DESTDIR)$(LIB)/images"
 
 ## uninstall: remove what install put there (root images stay)
 .PHONY: uninstall
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/cofferdam $(DESTDIR)$(PREFIX)/bin/cofferdam-service
-	rm -rf $(DESTDIR)$(SHARE)/policies
-	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SHARE) 2>/dev/null || true
+	rm -rf $(DESTDIR)$(SHARE)/policies $(DESTDIR)$(LIB)/attacks
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SHARE) $(DESTDIR)$(LIB) 2>/dev/null || true
 
 ## clean: remove what was compiled; state, root images and downloads stay
 .PHONY: clean

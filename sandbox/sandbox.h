@@ -148,6 +148,7 @@ struct sandbox_options {
 	uint32_t uid_base;	   /* first outer user id; 0: 0x70000000 */
 	const char *
 		only_policy; /* NULL: every policy; else load this one only (the command line's quick start) */
+	bool has_variants; /* `cofferdam verify`: policies that run attacks in the place of each step (policy.h) */
 };
 
 /* Opens an engine. 0, or a negative errno with ERR filled: nothing is left behind. */

@@ -20,6 +20,7 @@ static const struct {
 	{"supervise", command_supervise, "start the supervisor alone (systemd)"},
 	{"doctor", command_doctor, "say what this host offers and lacks"},
 	{"check", command_check, "load and validate every policy and profile"},
+	{"verify", command_verify, "attack cells on this host, and say what held"},
 	{"help", command_help, "this list"},
 };
 

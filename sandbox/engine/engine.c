@@ -200,6 +200,8 @@ static int engine_open(
 		r = open_descriptors(sandbox, err);
 	if (r == 0)
 		r = policy_set_load(options->policies_dir, options->only_policy, &sandbox->policies, err);
+	if (r == 0 && options->has_variants)
+		r = policy_set_add_variants(sandbox->policies, err);
 	if (r == 0)
 		r = survey_policies(sandbox, err);
 	if (r == 0)

@@ -51,7 +51,7 @@ enum policy_kind { POLICY_LANGUAGE, POLICY_COMMAND };
 
 struct policy {
 	enum policy_kind kind;
-	char *name;	 /* [a-z0-9-]{1,BOUND_POLICY_NAME}; the file's name without .json */
+	char *name;	 /* [a-z0-9-]{1,BOUND_POLICY_NAME}, the file's name without .json; or a variant's */
 	char *title;	 /* "C++17 (g++)" */
 	char *version;	 /* for people: "GCC 14.2" */
 	char **aliases;	 /* NULL-terminated; compared without regard to case */
@@ -61,7 +61,7 @@ struct policy {
 };
 
 struct policy_set {
-	struct policy **policies; /* in the order of their names */
+	struct policy **policies; /* in the order of their names; variants after all others */
 	size_t npolicies;
 };
 
@@ -70,6 +70,12 @@ struct policy_set {
  * default"). Unknown keys are errors. 0, -EINVAL, -ENOENT (ONLY names none), -ENOMEM or the errno of a file
  * operation. */
 int policy_set_load(const char *dir, const char *only, struct policy_set **ret, struct sandbox_error *err);
+
+/* For `cofferdam verify`, which is to attack what is deployed: adds for each step of each policy a command policy
+ * "NAME@STEP" ("cpp@compile"). Its run step is that step, with its image, seccomp program, environment, writable layers,
+ * /proc and limits, but takes the whole argv from the request. No policy's own name holds an '@', and the supervisor
+ * never adds variants: a request at the door cannot mean one. 0, or -ENOMEM with ERR. */
+int policy_set_add_variants(struct policy_set *set, struct sandbox_error *err);
 
 /* Accepts NULL; returns NULL. */
 struct policy_set *policy_set_free(struct policy_set *set);

@@ -1,15 +1,14 @@
 #include "tests/lib/cell.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/verify/bench.h"
 #include "tests/lib/cell_host.h"
 
 #include <ctype.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -18,8 +17,8 @@ enum { CELL_RUNS = 64, CELL_WORDS = 64 };
 struct cell_host {
 	struct sandbox *sandbox;
 	struct cell *cells[CELL_RUNS]; /* borrowed; those not yet done */
-	struct host_state before_open;
-	struct host_state after_open;
+	struct witness before_open;
+	struct witness after_open;
 };
 
 static const struct sandbox_limits small_limits = {
@@ -73,15 +72,6 @@ static uint64_t now_msec(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Mounts that others make on this machine must not look like the engine's. A namespace of its own would hide what
- * leaks, were it not shared again: the engine's launcher then is its peer, as it is the host's outside of tests. */
-static void leave_the_others_alone(void)
-{
-	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
-	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), 0);
-}
-
 struct cell_host *cell_open(const char *only)
 {
 	struct cell_host *host = calloc(1, sizeof(*host));
@@ -91,16 +81,16 @@ struct cell_host *cell_open(const char *only)
 	ck_assert_ptr_nonnull(host);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
-	leave_the_others_alone();
-	host_state_read(&host->before_open);
+	ck_assert_msg(bench_leave_others_alone(&err) == 0, "%s", err.message);
+	host_look(&host->before_open);
 	cell_make_policies(policies, sizeof(policies));
 	struct sandbox_options options = {
 		.policies_dir = policies, .images_dir = cell_images_dir(), .only_policy = only};
 	int r = sandbox_open(&options, &host->sandbox, &err);
 	cell_remove_policies(policies);
 	ck_assert_msg(r == 0, "sandbox_open: %d, stage %s: %s", r, err.stage, err.message);
-	host_state_read(&host->after_open);
-	ck_assert_msg(host->after_open.slot >= 0, "the engine holds no descriptor of its cgroup slot");
+	host_look(&host->after_open);
+	ck_assert_msg(cell_slot(host) >= 0, "the engine holds no descriptor of its cgroup slot");
 	return host;
 }
 
@@ -111,23 +101,22 @@ struct sandbox *cell_sandbox(const struct cell_host *host)
 
 int cell_slot(const struct cell_host *host)
 {
-	return host->after_open.slot;
+	return (int)host->after_open.facts[WITNESS_SLOT];
 }
 
 /* Cells are taken down in the background: the host is compared once it has come to rest, or has had its time. */
-static void settle(struct cell_host *host, const struct host_state *wanted)
+static void settle(struct cell_host *host, const struct witness *wanted)
 {
 	uint64_t end = now_msec() + 10000;
-	struct host_state now;
+	struct witness now;
 
 	for (;;) {
-		host_state_read(&now);
-		if (host_state_equal(&now, wanted) || now_msec() > end)
+		host_look(&now);
+		if (witness_equal(&now, wanted) || now_msec() > end)
 			break;
 		cell_turn(host, 20);
 	}
-	ck_assert_msg(host_state_equal(&now, wanted), "the host has changed: %s",
-		host_state_difference(&now, wanted));
+	ck_assert_msg(witness_equal(&now, wanted), "the host has changed: %s", host_difference(&now, wanted));
 }
 
 void cell_check_host(struct cell_host *host)

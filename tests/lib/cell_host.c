@@ -2,6 +2,7 @@
 
 #include "sandbox/base/fd.h"
 #include "sandbox/cgroup/cgroup.h"
+#include "sandbox/verify/bench.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,20 +16,9 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-enum { UID_BASE = 0x70000000, HOST_PIDS = 65536 };
-
 bool cell_host_has_i386(void)
 {
-	int status = 0;
-	pid_t child = fork();
-
-	if (child == 0) {
-		long r = 20;			/* getpid of the 32-bit table */
-		(void)signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would make a report of it */
-		__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
-		_exit(r == getpid() ? 0 : 1);
-	}
-	return waitpid(child, &status, 0) == child && status == 0;
+	return bench_has_i386();
 }
 
 static unsigned count_entries(const char *path, bool directories_only)
@@ -44,50 +34,10 @@ static unsigned count_entries(const char *path, bool directories_only)
 	return n;
 }
 
-/* The engine holds its slot by a lock on a directory "cofferdam-N": the link of that descriptor tells N. */
-static int find_slot(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int slot = -1;
-
-	for (struct dirent *entry; dir != NULL && slot < 0 && (entry = readdir(dir)) != NULL;) {
-		char target[4096];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = '\0';
-		const char *at = strstr(target, "/cofferdam-");
-		if (at != NULL && strstr(target, "/cgroup") != NULL)
-			slot = (int)strtol(at + strlen("/cofferdam-"), NULL, 10);
-	}
-	if (dir != NULL)
-		(void)closedir(dir);
-	return slot;
-}
-
-static unsigned count_lines(const char *path)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
-	unsigned n = 0;
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fd_read_all(fd, 1 << 22, &text, &size), 0);
-	for (size_t i = 0; i < size; i++)
-		n += text[i] == '\n';
-	return n;
-}
-
 /* The slot's directory in the hierarchy of CONTROLLER. */
 static bool slot_path(int slot, int controller, char *path, size_t size)
 {
-	struct cgroup_where where[CGROUP_CONTROLLER_N];
-
-	(void)cgroup_probe(NULL, where, NULL);
-	if (where[controller].version == 0)
-		return false;
-	(void)snprintf(
-		path, size, "%s/%s/cofferdam-%d", where[controller].mount, where[controller].parent, slot);
-	return true;
+	return witness_slot_path(NULL, slot, controller, path, size);
 }
 
 static unsigned count_groups(int slot)
@@ -101,101 +51,23 @@ static unsigned count_groups(int slot)
 	return n;
 }
 
-struct process {
-	pid_t pid, parent;
-	uid_t uid;
-	bool is_zombie; /* its memory and its rights are gone; only its parent's wait is missing */
-};
-
-static size_t list_processes(struct process *list, size_t room)
-{
-	DIR *dir = opendir("/proc");
-	size_t n = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	for (struct dirent *entry; n < room && (entry = readdir(dir)) != NULL;) {
-		char path[300], text[4096];
-		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/status", entry->d_name);
-		if (fd_read_file(dirfd(dir), path, text, sizeof(text)) <= 0)
-			continue;
-		const char *parent = strstr(text, "\nPPid:"), *uid = strstr(text, "\nUid:");
-		const char *state = strstr(text, "\nState:\t");
-		if (parent == NULL || uid == NULL || state == NULL)
-			continue;
-		list[n++] = (struct process){(pid_t)strtol(entry->d_name, NULL, 10),
-			(pid_t)strtol(parent + 6, NULL, 10), (uid_t)strtoul(uid + 5, NULL, 10),
-			state[8] == 'Z' || state[8] == 'X'};
-	}
-	(void)closedir(dir);
-	return n;
-}
-
-static bool is_below(const struct process *list, size_t n, pid_t pid, pid_t root)
-{
-	for (int depth = 0; depth < 64 && pid > 1; depth++) {
-		size_t i = 0;
-		while (i < n && list[i].pid != pid)
-			i++;
-		if (i == n)
-			return false;
-		if (list[i].parent == root)
-			return true;
-		pid = list[i].parent;
-	}
-	return false;
-}
-
-static unsigned count_owned(const struct process *list, size_t n, int slot)
-{
-	uid_t first = UID_BASE + (uid_t)slot * BOUND_RUNS;
-	unsigned owned = 0;
-
-	for (size_t i = 0; i < n; i++)
-		owned += !list[i].is_zombie && list[i].uid >= first && list[i].uid - first < BOUND_RUNS;
-	return owned;
-}
-
 unsigned host_slot_processes(int slot)
 {
-	static struct process list[HOST_PIDS];
-
-	return count_owned(list, list_processes(list, HOST_PIDS), slot);
+	return witness_slot_processes(0, slot);
 }
 
-void host_state_read(struct host_state *ret)
+void host_look(struct witness *ret)
 {
-	static struct process list[HOST_PIDS];
-	size_t n = list_processes(list, HOST_PIDS);
-
-	*ret = (struct host_state){.slot = find_slot()};
-	for (size_t i = 0; i < n; i++)
-		ret->processes += is_below(list, n, list[i].pid, getpid());
-	ret->cell_owned = ret->slot < 0 ? 0 : count_owned(list, n, ret->slot);
-	ret->descriptors = count_entries("/proc/self/fd", false);
-	ret->mounts = count_lines("/proc/self/mountinfo");
-	ret->cell_groups = count_groups(ret->slot);
+	witness_look_at_rest(&(struct witness_scope){0}, ret);
+	/* Some tests kill the launcher: the next one is as good, but another socket and another namespace. */
+	ret->facts[WITNESS_DESCRIPTOR_SUM] = ret->facts[WITNESS_NAMESPACES] = 0;
 }
 
-bool host_state_equal(const struct host_state *a, const struct host_state *b)
+const char *host_difference(const struct witness *now, const struct witness *wanted)
 {
-	return a->slot == b->slot && a->descriptors == b->descriptors && a->mounts == b->mounts &&
-	       a->processes == b->processes && a->cell_groups == b->cell_groups &&
-	       a->cell_owned == b->cell_owned;
-}
+	static char text[1024];
 
-const char *host_state_difference(const struct host_state *now, const struct host_state *wanted)
-{
-	static char text[512];
-
-	(void)snprintf(text, sizeof(text),
-		"slot %d (was %d), descriptors %u (%u), mounts %u (%u), processes %u (%u), cgroups of cells "
-		"%u (%u), "
-		"processes of cells %u (%u)",
-		now->slot, wanted->slot, now->descriptors, wanted->descriptors, now->mounts, wanted->mounts,
-		now->processes, wanted->processes, now->cell_groups, wanted->cell_groups, now->cell_owned,
-		wanted->cell_owned);
+	witness_difference(now, wanted, text, sizeof(text));
 	return text;
 }
 
@@ -356,43 +228,12 @@ void cell_make_a_mess(void)
 		ck_assert_int_ge(open(i % 2 ? "/" : "/etc/passwd", O_RDONLY), 0); /* not close-on-exec */
 }
 
-static uint64_t image_sum;
-static bool image_content;
-
-static void add_sum(const void *data, size_t size)
-{
-	const unsigned char *at = data;
-
-	for (size_t i = 0; i < size; i++)
-		image_sum = (image_sum ^ at[i]) * 1099511628211ULL;
-}
-
-static int add_file(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	static char buf[1 << 18];
-	const uint64_t facts[] = {st->st_mode, st->st_size, st->st_ino, st->st_uid, st->st_gid, st->st_nlink,
-		(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
-		(uint64_t)st->st_ctim.tv_nsec};
-
-	(void)where;
-	add_sum(path, strlen(path));
-	add_sum(facts, sizeof(facts));
-	if (!image_content || type != FTW_F || !S_ISREG(st->st_mode))
-		return 0;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	for (ssize_t n; (n = read(fd, buf, sizeof(buf))) > 0;)
-		add_sum(buf, (size_t)n);
-	return 0;
-}
-
 uint64_t cell_image_sum(const char *image, bool content)
 {
 	char path[4096];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", cell_images_dir(), image);
-	image_sum = 14695981039346656037ULL;
-	image_content = content;
-	return nftw(path, add_file, 64, FTW_PHYS) == 0 ? image_sum : 0;
+	return witness_image_sum(path, content);
 }
 
 static void copy_policies(const char *from, const char *to, const char *kind)

@@ -11,7 +11,7 @@
 static char directory[64], policies[64];
 
 /* Cells are needed: a temporary directory, the policies of the tests, the host as it is now. */
-bool place_enter(struct host_state *before)
+bool place_enter(struct witness *before)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (cell_skip_reason() != NULL)
@@ -22,19 +22,19 @@ bool place_enter(struct host_state *before)
 	ck_assert_int_eq(chmod(policies, 0755), 0); /* the service reads them too */
 	(void)setenv("POLICIES_DIR", policies, 1);
 	(void)setenv("IMAGES_DIR", cell_images_dir(), 1);
-	host_state_read(before);
+	host_look(before);
 	return true;
 }
 
 /* Nothing is left: no process, no descriptor, no mount. */
-void place_leave(const struct host_state *before)
+void place_leave(const struct witness *before)
 {
-	struct host_state now;
+	struct witness now;
 
-	host_state_read(&now);
+	host_look(&now);
 	cell_remove_policies(policies);
 	cell_remove_policies(directory);
-	ck_assert_msg(host_state_equal(&now, before), "%s", host_state_difference(&now, before));
+	ck_assert_msg(witness_equal(&now, before), "%s", host_difference(&now, before));
 }
 
 /* "DIR/NAME" in one of several static buffers. */

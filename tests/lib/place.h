@@ -12,12 +12,12 @@
 #include <jansson.h>
 
 /* Makes the directory and points the programs to the policies of the tests; false when cells cannot be made here. */
-bool place_enter(struct host_state *before);
+bool place_enter(struct witness *before);
 /* Nothing is left: no process, no descriptor, no mount. */
-void place_leave(const struct host_state *before);
+void place_leave(const struct witness *before);
 
 #define PLACE_ENTER(before)                                                                                  \
-	struct host_state before;                                                                            \
+	struct witness before;                                                                               \
 	if (!place_enter(&before))                                                                           \
 	TEST_SKIP(cell_skip_reason())
 

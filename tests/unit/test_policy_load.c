@@ -327,6 +327,38 @@ START_TEST(ships_policies_for_cpp_go_and_commands)
 }
 END_TEST
 
+/* What `cofferdam verify` attacks is the step; and nothing but verify can name it. */
+START_TEST(a_variant_is_the_step_under_another_name)
+{
+	struct sandbox_error err = {0};
+	struct policy_set *set = NULL;
+
+	ck_assert_msg(policy_set_load(DEFAULT_POLICIES_DIR, NULL, &set, &err) == 0, "%s", err.message);
+	ck_assert_ptr_null(policy_find(set, "go@compile"));
+	size_t before = set->npolicies;
+	ck_assert_int_eq(policy_set_add_variants(set, &err), 0);
+	ck_assert_uint_eq(set->npolicies, before + 5); /* cpp and go have two steps, default has one */
+	const struct policy *go = policy_find(set, "go"), *variant = policy_find(set, "go@compile");
+	ck_assert(variant != NULL && variant->kind == POLICY_COMMAND);
+	const struct policy_step *step = &go->steps[SANDBOX_COMPILE], *copy = &variant->steps[SANDBOX_RUN];
+	ck_assert(copy->is_present && !variant->steps[SANDBOX_COMPILE].is_present);
+	ck_assert_str_eq(copy->image, step->image);
+	ck_assert_str_eq(copy->profile, step->profile);
+	ck_assert_str_eq(copy->writable[0], "/opt/go-cache");
+	ck_assert_ptr_null(copy->writable[1]);
+	ck_assert(copy->argv[0] == NULL && copy->sources[0] == NULL && copy->nextras == 0);
+	ck_assert(copy->collect == NULL && copy->has_proc == step->has_proc);
+	for (size_t i = 0; step->env[i] != NULL || copy->env[i] != NULL; i++)
+		ck_assert_str_eq(copy->env[i], step->env[i]);
+	ck_assert_mem_eq(copy->limits, step->limits, sizeof(step->limits));
+	ck_assert_uint_eq(copy->filter.len, step->filter.len);
+	ck_assert(copy->filter.insns != step->filter.insns);
+	ck_assert_mem_eq(
+		copy->filter.insns, step->filter.insns, step->filter.len * sizeof(*step->filter.insns));
+	(void)policy_set_free(set);
+}
+END_TEST
+
 TEST_PROGRAM("policy_load", 60, tcase_add_test(tc, loads_every_policy_in_the_order_of_the_names);
 	     tcase_add_test(tc, loads_only_the_one_that_is_asked_for);
 	     tcase_add_test(tc, shares_no_memory_between_policies_of_one_profile);
@@ -335,4 +367,5 @@ TEST_PROGRAM("policy_load", 60, tcase_add_test(tc, loads_every_policy_in_the_ord
 	     tcase_add_test(tc, refuses_profiles_that_are_missing_or_broken);
 	     tcase_add_test(tc, bounds_the_size_of_a_file); tcase_add_test(tc, bounds_the_number_of_policies);
 	     tcase_add_test(tc, bounds_the_length_of_a_name);
-	     tcase_add_test(tc, ships_policies_for_cpp_go_and_commands))
+	     tcase_add_test(tc, ships_policies_for_cpp_go_and_commands);
+	     tcase_add_test(tc, a_variant_is_the_step_under_another_name))

@@ -1,0 +1,57 @@
+/* bench.h: what attacks are tried on: an engine with the deployed policies and their variants, beside a host that is
+ * watched. One bench belongs to one thread; everything waits in bench_turn. */
+#pragma once
+
+#include "sandbox/sandbox.h"
+#include "sandbox/verify/site.h"
+#include "sandbox/verify/witness.h"
+
+enum { BENCH_ATTEMPTS = 128 };
+
+/* Words that stand in a file of the host and in this process's environment, and that no cell may ever tell. */
+#define BENCH_SECRET "the words that no cell may tell"
+
+struct bench_options {
+	const char *policies_dir, *images_dir, *cgroup_parent; /* as struct sandbox_options */
+	uint32_t uid_base;
+	const char *probes_dir; /* holds the attack programs */
+	int signal_fd;		/* a signalfd whose signals end the waiting; -1: none */
+};
+
+struct attempt;
+
+struct bench {
+	struct bench_options options; /* strings borrowed */
+	struct sandbox *sandbox;      /* owned */
+	struct site sites[SITES_MAX];
+	size_t nsites;
+	struct attempt *attempts[BENCH_ATTEMPTS]; /* borrowed; those under way */
+	pid_t bystander; /* a process of the host that does nothing: it must stay so */
+	char canary[64]; /* path of the host's file with BENCH_SECRET; "": none */
+	bool is_caught;	 /* a signal came: no attempt is to be waited for */
+	bool is_broken;	 /* the engine is: ERROR says why */
+	struct sandbox_error error;
+};
+
+/* Moves this process into a mount namespace of its own, in which nobody else's mounts come and go while we look. 0 or
+ * -errno with ERR. */
+int bench_leave_others_alone(struct sandbox_error *err);
+
+/* Opens the engine, which needs what sandbox_open needs. 0, or -errno with ERR; close it in either case. */
+int bench_open(struct bench *bench, const struct bench_options *options, struct sandbox_error *err);
+void bench_close(struct bench *bench);
+
+/* One round: the engine, and the pipes of every attempt under way. */
+void bench_turn(struct bench *bench, int timeout_msec);
+
+/* Looks at the host, with the image of SITE if that is not NULL, once nothing of ours is runnable. */
+void bench_look(const struct bench *bench, const struct site *site, bool has_content, struct witness *ret);
+
+/* WITNESS_IMAGE of SITE's image alone. */
+int64_t bench_image_sum(const struct bench *bench, const struct site *site, bool has_content);
+
+/* "IMAGES_DIR/NAME" */
+void bench_image_path(const struct bench *bench, const char *image, char *path, size_t size);
+
+/* Has this kernel (and this processor) 32-bit system calls at all? */
+bool bench_has_i386(void);

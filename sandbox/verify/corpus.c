@@ -1,0 +1,54 @@
+#include "sandbox/verify/corpus.h"
+
+#include "sandbox/base/fd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct corpus_part *const parts[] = {
+	&corpus_calls, &corpus_files, &corpus_processes, &corpus_limits};
+
+const struct corpus_row *corpus_row(size_t index)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (index < parts[i]->n)
+			return &parts[i]->rows[index];
+		index -= parts[i]->n;
+	}
+	return NULL;
+}
+
+static bool is_suitable(const struct corpus_row *row, const struct site *site)
+{
+	if ((row->kinds & site->kind) == 0)
+		return false;
+	return (row->needs & CORPUS_WRITABLE) == 0 || site->body->writable[0] != NULL;
+}
+
+bool corpus_fits(const struct corpus_row *row, const struct site *sites, size_t index)
+{
+	if (!is_suitable(row, &sites[index]))
+		return false;
+	for (size_t i = 0; (row->needs & CORPUS_ONCE) != 0 && i < index; i++)
+		if (is_suitable(row, &sites[i]))
+			return false;
+	return true;
+}
+
+void corpus_expected(const struct corpus_row *row, char *buf, size_t size)
+{
+	size_t used;
+
+	if (row->expected != NULL) {
+		(void)snprintf(buf, size, "%s", row->expected);
+		return;
+	}
+	(void)snprintf(buf, size, "%s", sandbox_cause_name(row->cause));
+	if (row->cause == SANDBOX_EXITED)
+		(void)snprintf(buf, size, "exited 0");
+	for (size_t i = 0; i < CORPUS_EVIDENCE && row->evidence[i] != NULL; i++) {
+		used = strlen(buf);
+		const char *joint = i > 0 ? ", " : row->cause == SANDBOX_EXITED ? ": " : " ";
+		(void)snprintf(buf + used, size - used, "%s%s", joint, row->evidence[i]);
+	}
+}
