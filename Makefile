@@ -5,7 +5,7 @@
 # rootfs/deps.sh; DEPS=skip leaves the system alone.
 
 MODE ?= release
-$(if $(filter $(MODE),release debug asan),,$(error MODE is release, debug or asan, not '$(MODE)'))
+$(if $(filter $(MODE),release debug asan fuzz),,$(error MODE is release, debug, asan or fuzz, not '$(MODE)'))
 CC ?= cc
 BUILD := build/$(MODE)
 PREFIX ?= /usr/local
@@ -22,16 +22,19 @@ CACHE_DIR ?= $(CURDIR)/build/cache
 STATE_DIR ?= $(CURDIR)/build/state
 PROBES_DIR := $(CURDIR)/build/probes
 BIN_DIR := $(CURDIR)/$(BUILD)/bin
-export IMAGES_DIR PROBES_DIR BIN_DIR
+FUZZERS_DIR := $(CURDIR)/build/fuzz/tests/fuzz
+export IMAGES_DIR PROBES_DIR BIN_DIR FUZZERS_DIR
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-missing-field-initializers -Werror
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2
 CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_fuzz := $(CFLAGS_asan) -fsanitize=fuzzer-no-link
 LDFLAGS_release := -Wl,-z,relro,-z,now
 LDFLAGS_debug :=
 LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_fuzz := $(LDFLAGS_asan)
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -g $(WARNINGS) -fstack-protector-strong -fPIE -I. $(CFLAGS_$(MODE)) $(CFLAGS)
 LDFLAGS_ALL = -pie $(LDFLAGS_$(MODE)) $(LDFLAGS)
 DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(DEFAULT_POLICIES_DIR)"' -DDEFAULT_IMAGES_DIR='"$(DEFAULT_IMAGES_DIR)"' \
@@ -43,7 +46,7 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit sandbox attacks service
+SUITES ?= unit sandbox attacks service fuzz
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
@@ -136,8 +139,9 @@ chosen = $(if $(T),$(filter %/$(T_NAME) %/test_$(T_NAME) %/test_$(T_NAME).sh $(B
 CHOSEN_CHECKS := $(if $(T),$(filter $(T_NAME),$(CHECKS)),$(CHECKS))
 CHOSEN_TESTS := $(call chosen,$(TESTS))
 CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
-# Unit tests need no more than themselves.
-CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES))
+# Unit tests need no more than themselves, fuzzers are built in a mode of their own.
+CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/% tests/fuzz/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES)) \
+	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers)
 
 ## test: run all checks and tests; T=name, T=name:function, T=suite or T=lint run a part
 .PHONY: test
@@ -171,6 +175,25 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libtest.a $(BUILD)/libservice.
 	echo "link    $@"
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS) $(CHECK_LIBS)
+
+## fuzz: F=name SECONDS=n looks for inputs that break one of the fuzzers; without F: which there are
+FUZZ_CC ?= clang
+SECONDS ?= 60
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+.PHONY: fuzz fuzzers fuzz-programs
+fuzz: $(if $(F),fuzzers)
+	$(if $(F),tests/fuzz/run $(FUZZERS_DIR) build/fuzz/work $(SECONDS) $(F),tests/fuzz/run --list)
+
+# In a mode of their own, and only where the compiler has libFuzzer: tests/fuzz/test_fuzz.sh says so where not.
+fuzzers: | deps
+	if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+		$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2>/dev/null; \
+	then $(MAKE) MODE=fuzz CC='$(FUZZ_CC)' fuzz-programs; else rm -rf $(FUZZERS_DIR); fi
+fuzz-programs: $(FUZZERS)
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libservice.a $(BUILD)/libsandbox.a
+	echo "link    $@"
+	mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS)
 
 # Programs that run inside cells: static, so that any image bears them.
 build/probes/%: tests/probes/%.c | deps
@@ -206,6 +229,7 @@ build/analyze/%.tidy: % | deps
 GOALS := $(or $(MAKECMDGOALS),all)
 DEPS_GROUPS := build $(if $(filter run images verify test asan deps,$(GOALS)),images) \
 	$(if $(filter test asan deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps
 deps:
@@ -234,7 +258,7 @@ uninstall:
 ## clean: remove what was compiled; state, root images and downloads stay
 .PHONY: clean
 clean:
-	rm -rf build/release build/debug build/asan build/install build/probes
+	rm -rf build/release build/debug build/asan build/fuzz build/install build/probes
 
 ## distclean: remove everything below build
 .PHONY: distclean

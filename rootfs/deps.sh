@@ -13,6 +13,7 @@ build="gcc libc6-dev libseccomp-dev libcap-dev libjansson-dev libmicrohttpd-dev
 	libcurl4-openssl-dev|libcurl4-gnutls-dev libssl-dev libsqlite3-dev"
 images="mmdebstrap debian-archive-keyring mount"
 test="check libyaml-dev pkgconf|pkg-config curl perl clang-format universal-ctags"
+fuzz="clang libclang-rt-dev|libclang-rt-14-dev"
 analyze="clang clang-tidy cppcheck"
 
 log=build/deps.log
@@ -33,8 +34,9 @@ packages_of() {
 		build) echo "$build" ;;
 		images) echo "$images" ;;
 		test) echo "$test" ;;
+		fuzz) echo "$fuzz" ;;
 		analyze) echo "$analyze" ;;
-		*) die "unknown group '$group' (build images test analyze)" ;;
+		*) die "unknown group '$group' (build images test fuzz analyze)" ;;
 		esac
 	done
 }

@@ -42,7 +42,8 @@ void trial_see(struct trial *trial, const char *fmt, ...)
 	escape(trial->seen);
 }
 
-static void note(struct trial *trial, enum trial_status status, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void note(
+	struct trial *trial, enum trial_status status, const char *fmt, va_list ap)
 {
 	if (trial->status == TRIAL_FAILED)
 		return;
