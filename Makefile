@@ -195,6 +195,13 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libservice.a $(BUILD
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS)
 
+## golden: write anew what the profiles answer to each system call (tests/attacks/golden); read the difference
+.PHONY: golden
+golden: $(BUILD)/bin/cofferdam
+	for profile in $(basename $(notdir $(wildcard policies/seccomp/*.json))); do \
+		$< check --policies-dir policies --syscalls $$profile >tests/attacks/golden/$$profile.txt || exit 1; \
+	done
+
 # Programs that run inside cells: static, so that any image bears them.
 build/probes/%: tests/probes/%.c | deps
 	echo "compile $<"

@@ -107,11 +107,24 @@ void attempt_move(struct attempt *attempt)
 /* What a plan becomes; lives until sandbox_start has returned. */
 struct order {
 	struct sandbox_spec spec;
-	char text[WORDS_BYTES], program[128];
+	char text[WORDS_BYTES], program[128], expanded[512];
 	const char *words[WORDS];
 	struct sandbox_file files[BOUND_FILES];
 	int program_fd, in, out, err; /* owned */
 };
+
+/* WORD with DIRECTORY, unless that is NULL, in the place of a "{writable}" at its start. NULL: too long. */
+static char *expand(struct order *order, char *word, const char *directory)
+{
+	static const char mark[] = "{writable}";
+	size_t size = sizeof(order->expanded);
+
+	if (directory == NULL || strncmp(word, mark, strlen(mark)) != 0)
+		return word;
+	if (snprintf(order->expanded, size, "%s%s", directory, word + strlen(mark)) >= (int)size)
+		return NULL;
+	return order->expanded;
+}
 
 static int split(struct order *order, const struct attempt_plan *plan)
 {
@@ -124,8 +137,9 @@ static int split(struct order *order, const struct attempt_plan *plan)
 	for (char *word; (word = strsep(&rest, " ")) != NULL;) {
 		if (n == WORDS)
 			return -E2BIG;
-		if (strcmp(word, "{writable}") == 0 && writable[0] != NULL)
-			word = writable[0];
+		word = expand(order, word, writable[0]);
+		if (word == NULL)
+			return -E2BIG;
 		order->words[n++] = word;
 	}
 	order->spec.args = order->words;
@@ -192,8 +206,8 @@ static int fill(struct order *order, struct attempt *attempt, const struct attem
 	struct sandbox_error *err = &attempt->error;
 	int r = 0;
 
-	order->spec.policy = plan->is_step ? plan->site->policy->name : plan->site->variant;
-	order->spec.step = plan->is_step ? plan->site->step : SANDBOX_RUN;
+	order->spec.policy = plan->policy != NULL ? plan->policy->name : plan->site->variant;
+	order->spec.step = plan->policy != NULL ? plan->step : SANDBOX_RUN;
 	order->spec.files = order->files;
 	order->spec.collects = plan->collects;
 	order->spec.ncollects = plan->ncollects;

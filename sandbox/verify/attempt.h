@@ -18,14 +18,16 @@ enum attempt_input {
 
 struct attempt_plan {
 	const struct site *site;
-	bool is_step; /* the policy's step as it is, with its own argv; else its variant and COMMAND */
-	const char
-		*command; /* split at spaces; the first word is an attack program, which becomes /box/WORD and
-	                      * argv[0]; one that begins with "/" or "." is run as it is. "{writable}" as a word is the first
-	                      * writable directory of the site, if it has one */
-	struct sandbox_limits
-		limits;		/* 0: the small ones of attempt.c, or the policy's maximum if that is less */
-	bool has_policy_limits; /* 0: the policy's defaults */
+	/* NULL: the site's variant, with COMMAND; else this policy's STEP as it is. */
+	const struct policy *policy;
+	enum sandbox_step step;
+	/* Split at spaces. The first word is an attack program, which becomes /box/WORD and argv[0]; one that begins with
+	 * "/" or "." is run as it is. One word may begin with "{writable}": the site's first writable
+	 * directory, if it has one. */
+	const char *command;
+	/* 0: the small ones of attempt.c (or the policy's maximum if that is less), or else the policy's defaults. */
+	struct sandbox_limits limits;
+	bool has_policy_limits;
 	const struct sandbox_file *files; /* besides the program */
 	size_t nfiles;
 	const struct sandbox_collect *collects;

@@ -1,12 +1,13 @@
 #include "sandbox/verify/corpus.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/verify/sources.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct corpus_part *const parts[] = {
-	&corpus_calls, &corpus_files, &corpus_processes, &corpus_limits};
+static const struct corpus_part *const parts[] = {&corpus_calls, &corpus_files, &corpus_processes,
+	&corpus_limits, &corpus_peers, &corpus_cpp, &corpus_go};
 
 const struct corpus_row *corpus_row(size_t index)
 {
@@ -21,6 +22,8 @@ const struct corpus_row *corpus_row(size_t index)
 static bool is_suitable(const struct corpus_row *row, const struct site *site)
 {
 	if ((row->kinds & site->kind) == 0)
+		return false;
+	if (row->policy != NULL && site_policy(site, row->policy) == NULL)
 		return false;
 	return (row->needs & CORPUS_WRITABLE) == 0 || site->body->writable[0] != NULL;
 }
@@ -41,6 +44,10 @@ void corpus_expected(const struct corpus_row *row, char *buf, size_t size)
 
 	if (row->expected != NULL) {
 		(void)snprintf(buf, size, "%s", row->expected);
+		return;
+	}
+	if (row->perform == source_perform) {
+		source_expected(row->data, buf, size);
 		return;
 	}
 	(void)snprintf(buf, size, "%s", sandbox_cause_name(row->cause));

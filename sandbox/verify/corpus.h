@@ -42,6 +42,7 @@ struct corpus_row {
 	const char *(*also)(const struct site *site, const struct attempt *attempt);
 	void (*perform)(struct trial *trial); /* NULL: trial_program */
 	const void *data;		      /* for PERFORM */
+	const char *policy;		      /* NULL, or the only policy whose steps the row is for */
 	const char *expected; /* for people, where it does not follow from CAUSE and EVIDENCE */
 };
 
@@ -51,7 +52,8 @@ struct corpus_part {
 };
 
 /* In the order of their numbers, as far as the parts go: rows_….c */
-extern const struct corpus_part corpus_calls, corpus_files, corpus_processes, corpus_limits;
+extern const struct corpus_part corpus_calls, corpus_files, corpus_processes, corpus_limits, corpus_peers,
+	corpus_cpp, corpus_go;
 
 /* All rows, in the order of the parts. NULL past the last. */
 const struct corpus_row *corpus_row(size_t index);

@@ -1,5 +1,6 @@
 /* rows_calls.c: system calls that a cell must not have, and other ways into the kernel. */
 #include "sandbox/verify/rows.h"
+#include "sandbox/verify/sweep.h"
 
 #include "sandbox/base/fd.h"
 
@@ -78,25 +79,30 @@ static const struct corpus_row rows[] = {
 		"modify_ldt=EPERM", "syslog=EPERM", "vhangup=EPERM", "personality_exec=EPERM", "mbind=EPERM",
 		"io_setup=EPERM"),
 
+	{6, "every number from 0 to 1023", "bubblewrap's try-syscall, sandbox2's bpf_evaluator", SITE_ALL,
+		.perform = sweep_profile, .expected = "what the profile says, number by number"},
+
 	/* 7: other tables of system calls. */
-	{7, "int 0x80: getpid of the 32-bit table", "filters that compare numbers only", SITE_ALL,
-		"attack_calls int80 20", SANDBOX_FORBIDDEN_SYSCALL, {"i386:20"}, .needs = CORPUS_I386},
-	{7, "int 0x80: mount of the 32-bit table", "the same", SITE_BOTH, "attack_calls int80 21",
-		SANDBOX_FORBIDDEN_SYSCALL, {"i386:21"}, .needs = CORPUS_I386},
-	{7, "int 0x80: socketcall hides the family", "moby 3c28324; Copy Fail through 32-bit code", SITE_BOTH,
-		"attack_calls int80 102", SANDBOX_FORBIDDEN_SYSCALL, {"i386:102"}, .needs = CORPUS_I386},
-	{7, "x32: getpid", "numbers with bit 30 set pass naive filters", SITE_ALL, "attack_calls x32 39",
-		SANDBOX_FORBIDDEN_SYSCALL, {"x32:39"}},
-	{7, "x32: mount", "the same", SITE_BOTH, "attack_calls x32 165", SANDBOX_FORBIDDEN_SYSCALL,
-		{"x32:165"}},
-	{7, "far jump into 32-bit code", "nacl and seccomp of the first days", SITE_BOTH,
+	{7, "the 32-bit table, by int 0x80", "moby 3c28324: socketcall hides the family", SITE_ALL,
+		.perform = sweep_i386, .expected = "forbidden_syscall i386:… for each"},
+	{7, "the x32 table", "numbers with bit 30 set pass naive filters", SITE_ALL, .perform = sweep_x32,
+		.expected = "forbidden_syscall x32:… for each"},
+	{7, "a far jump into 32-bit code", "nacl and seccomp of the first days", SITE_ALL,
 		"attack_calls far-jump", SANDBOX_FORBIDDEN_SYSCALL, {"i386:20"}, .needs = CORPUS_I386},
 
 	/* 8 and 9: sockets. */
-	{8, "every family, type and protocol", "the sweep of all families", SITE_ALL, "attack_calls sockets",
-		SANDBOX_EXITED,
-		{"socket(others): tries=10710 ok=0 EAFNOSUPPORT=10710 other=0",
-			"socketpair(others): tries=630 ok=0 EAFNOSUPPORT=630 other=0"}},
+	{8, "every family, type and protocol", "the sweep of all families", SITE_RUN | SITE_COMPILE,
+		"attack_sweep sockets", SANDBOX_EXITED,
+		{"socket(others): tries=131989 ok=0 EAFNOSUPPORT=131989 other=0",
+			"socket(unix): tries=2893 ok=0 EAFNOSUPPORT=2893 other=0",
+			"socketpair(others): tries=131989 ok=0 EAFNOSUPPORT=131989 other=0",
+			"only_unix_sockets=yes"}},
+	{8, "every family, type and protocol but local pairs", "the sweep of all families", SITE_COMMAND,
+		"attack_sweep sockets", SANDBOX_EXITED,
+		{"socket(others): tries=131989 ok=0 EAFNOSUPPORT=131989 other=0",
+			"socket(unix): tries=2893 ok=0 EAFNOSUPPORT=2893 other=0",
+			"socketpair(others): tries=131989 ok=0 EAFNOSUPPORT=131989 other=0",
+			"only_unix_sockets=yes"}},
 	{9, "the families of Copy Fail, Dirty Frag and Fragnesia",
 		"CVE-2026-31431, CVE-2026-43284, CVE-2026-46300", SITE_ALL, "attack_calls families",
 		SANDBOX_EXITED,

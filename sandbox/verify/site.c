@@ -45,11 +45,12 @@ static size_t add_step(struct site *sites, size_t n, const struct policy *policy
 	while (i < n && (sites[i].kind != kind || !same_cell(sites[i].body, body)))
 		i++;
 	if (i == n) {
-		sites[n] = (struct site){.policy = policy, .step = step, .body = body, .kind = kind};
+		sites[n] = (struct site){.step = step, .body = body, .kind = kind};
 		(void)snprintf(
 			sites[n].variant, sizeof(sites[n].variant), "%s@%s", policy->name, step_names[step]);
 		n++;
 	}
+	sites[i].policies[sites[i].npolicies++] = policy;
 	add_name(&sites[i], policy, step);
 	return n;
 }
@@ -64,4 +65,12 @@ size_t site_list(const struct policy_set *set, struct site *ret)
 				strchr(set->policies[i]->name, '@') == NULL)
 				n = add_step(ret, n, set->policies[i], (enum sandbox_step)step);
 	return n;
+}
+
+const struct policy *site_policy(const struct site *site, const char *name)
+{
+	for (size_t i = 0; i < site->npolicies; i++)
+		if (strcmp(site->policies[i]->name, name) == 0)
+			return site->policies[i];
+	return NULL;
 }

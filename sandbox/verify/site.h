@@ -14,13 +14,18 @@ enum {
 };
 
 struct site {
-	const struct policy *policy; /* borrowed from the set */
+	/* The policies whose steps are this site; borrowed from the set. The first one stands for it: BODY is its step. */
+	const struct policy *policies[BOUND_POLICIES];
+	size_t npolicies;
 	enum sandbox_step step;
-	const struct policy_step *body; /* that step */
-	unsigned kind;			/* one of SITE_RUN, SITE_COMPILE, SITE_COMMAND */
-	char variant[80];		/* "cpp@run": the policy that runs attacks here */
-	char name[160];			/* "cpp.run, go.run": all steps that are this site */
+	const struct policy_step *body;
+	unsigned kind;	  /* one of SITE_RUN, SITE_COMPILE, SITE_COMMAND */
+	char variant[80]; /* "cpp@run": the policy that runs attacks here */
+	char name[160];	  /* "cpp.run, go.run": all of them */
 };
 
 /* The sites of a set (its variants left out), in the order of its policies, at most SITES_MAX. Returns how many. */
 size_t site_list(const struct policy_set *set, struct site *ret);
+
+/* The policy of that name if its step is this site; else NULL. */
+const struct policy *site_policy(const struct site *site, const char *name);

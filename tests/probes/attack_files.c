@@ -419,6 +419,19 @@ static void attack_devices(int argc, char **argv)
 	(void)refused("mknod(/box/null)", mknod("/box/null", S_IFCHR | 0600, makedev(1, 3)));
 }
 
+/* Row 76: files of a build cache, replaced and added. ARGV[0]: its directory. */
+static void attack_poison(int argc, char **argv)
+{
+	char path[300];
+
+	(void)snprintf(path, sizeof(path), "%s/poison", argc > 0 ? argv[0] : "/box");
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (tried(path, fd) < 0)
+		breaches++; /* nothing was tried */
+	(void)snprintf(path, sizeof(path), "%s/../poison", argc > 0 ? argv[0] : "/box");
+	(void)refused(path, open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+}
+
 static const struct probe_case cases[] = {
 	{"splice", attack_splice},
 	{"ioctl", attack_ioctl},
@@ -432,6 +445,7 @@ static const struct probe_case cases[] = {
 	{"dotdot", attack_dotdot},
 	{"write-everywhere", attack_write_everywhere},
 	{"devices", attack_devices},
+	{"poison", attack_poison},
 };
 
 PROBE_PROGRAM(cases)

@@ -42,7 +42,7 @@ START_TEST(thirty_cells_live_side_by_side_with_three_descriptors_each)
 	CELL_OPEN(host, "attack-run");
 	for (int i = 0; i < MANY; i++)
 		cells[i] = cell_start(host, &(struct cell_plan){.policy = "attack-run",
-						    .command = "attack_peers listen",
+						    .command = "attack_channels listen files",
 						    .input = CELL_INPUT_OPEN_PIPE,
 						    .limits = tiny});
 	/* All are alive now: the descriptors of each were handed over while the others were being made. */

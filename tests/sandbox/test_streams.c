@@ -114,7 +114,7 @@ START_TEST(input_can_answer_output)
 {
 	CELL_OPEN(host, "attack-run");
 	struct cell *cell = cell_start(host, &(struct cell_plan){.policy = "attack-run",
-						     .command = "attack_peers listen",
+						     .command = "attack_channels listen files",
 						     .input = CELL_INPUT_OPEN_PIPE});
 	cell_wait_for(cell, "ready\n");
 	cell_feed(cell, "x");
