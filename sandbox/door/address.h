@@ -10,7 +10,7 @@
 struct address {
 	int dir_fd; /* owned; must stay open as long as SUN is used */
 	struct sockaddr_un sun;
-	const char *name; /* borrowed from the path */
+	char name[108]; /* the last part of the path; it fits, as SUN holds it */
 };
 
 /* 0 or -errno with ERR, stage "door.address". */
