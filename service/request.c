@@ -27,7 +27,11 @@ static const struct field fields[FIELD_N] = {
 	[FIELD_INPUT] = {"input", false, true, 0, 0, API_ERROR_TOO_LARGE},
 };
 
-enum { BODY_OVERHEAD = 64 * 1024, ESCAPED_BYTES = 6 };
+enum {
+	BODY_OVERHEAD = 64 * 1024,
+	ESCAPED_BYTES = 6,
+	SHOWN_BYTES = 64, /* of an unknown field's name */
+};
 
 size_t request_body_max(const struct request_limits *limits)
 {
@@ -66,6 +70,16 @@ static int refuse_json(const json_error_t *error, struct api_error *err)
 	}
 }
 
+/* How many bytes of KEY, which is UTF-8, a message shows: whole characters, as the message must be UTF-8 too. */
+static int shown_bytes(const char *key)
+{
+	size_t n = strnlen(key, SHOWN_BYTES);
+
+	while (n > 0 && ((unsigned char)key[n] & 0xc0) == 0x80)
+		n--;
+	return (int)n;
+}
+
 static int refuse_unknown(const json_t *object, struct api_error *err)
 {
 	const char *key;
@@ -78,7 +92,8 @@ static int refuse_unknown(const json_t *object, struct api_error *err)
 			i++;
 		if (i == FIELD_N)
 			return api_error_set(err, API_ERROR_UNKNOWN_FIELD, NULL,
-				"unknown field \"%.64s\"; known are userId, language, code and input", key);
+				"unknown field \"%.*s\"; known are userId, language, code and input",
+				shown_bytes(key), key);
 	}
 	return 0;
 }

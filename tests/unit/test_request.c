@@ -53,6 +53,7 @@ START_TEST(input_is_optional)
 END_TEST
 
 #define OK "\"userId\":\"u\",\"language\":\"go\",\"code\":\"c\""
+#define K63 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 
 static const struct refusal {
 	const char *body;
@@ -78,6 +79,9 @@ static const struct refusal {
 	{"{\"userId\":\"u\"}", API_ERROR_MISSING_FIELD, "language"},
 	{"{\"userId\":\"u\",\"language\":\"go\"}", API_ERROR_MISSING_FIELD, "code"},
 	{"{" OK ",\"timeout\":1}", API_ERROR_UNKNOWN_FIELD, NULL},
+	/* A character across the place where a long name is cut: the message must stay UTF-8. */
+	{"{" OK ",\"" K63 "\u00e4\":1}", API_ERROR_UNKNOWN_FIELD, NULL},
+	{"{" OK ",\"" K63 "k\u00e4\":1}", API_ERROR_UNKNOWN_FIELD, NULL},
 	{"{\"userId\":7,\"language\":\"go\",\"code\":\"c\"}", API_ERROR_INVALID_TYPE, "userId"},
 	{"{\"userId\":null,\"language\":\"go\",\"code\":\"c\"}", API_ERROR_INVALID_TYPE, "userId"},
 	{"{\"userId\":\"u\",\"language\":[\"go\"],\"code\":\"c\"}", API_ERROR_INVALID_TYPE, "language"},
@@ -101,6 +105,9 @@ START_TEST(refuses_what_is_wrong_and_names_it)
 	ck_assert_pstr_eq(err.field, row->field);
 	ck_assert_ptr_null(job.code);
 	ck_assert_uint_gt(strlen(err.message), 0);
+	json_t *json = api_error_json(&err);
+	ck_assert_ptr_nonnull(json);
+	json_decref(json);
 }
 END_TEST
 
