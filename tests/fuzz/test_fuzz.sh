@@ -3,7 +3,7 @@
 # rotted. `make fuzz F=name SECONDS=n` looks longer. FUZZERS_DIR holds the programs, where they could be built.
 set -u
 here=$(dirname "$0")
-seconds=3
+seconds=2
 n=0
 
 if [ ! -d "${FUZZERS_DIR:=build/fuzz/tests/fuzz}" ]; then
