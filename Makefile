@@ -46,7 +46,7 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit sandbox attacks service fuzz
+SUITES ?= unit torture sandbox attacks service fuzz
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
@@ -176,6 +176,18 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libtest.a $(BUILD)/libservice.
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS) $(CHECK_LIBS)
 
+# Tests that make allocations fail bring a malloc of their own.
+$(BUILD)/tests/torture/%: $(BUILD)/obj/tests/torture/%.o $(BUILD)/obj/tests/torture/torture.o $(BUILD)/libtest.a \
+		$(BUILD)/libservice.a $(BUILD)/libsandbox.a
+	echo "link    $@"
+	mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS) $(CHECK_LIBS)
+
+## torture: make every allocation fail, one after the other (`make test` does so with some of them)
+.PHONY: torture
+torture:
+	TORTURE=full $(MAKE) test SUITES=torture CHECKS=
+
 ## fuzz: F=name SECONDS=n looks for inputs that break one of the fuzzers; without F: which there are
 FUZZ_CC ?= clang
 SECONDS ?= 60
@@ -235,7 +247,7 @@ build/analyze/%.tidy: % | deps
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
 DEPS_GROUPS := build $(if $(filter run images verify test asan deps,$(GOALS)),images) \
-	$(if $(filter test asan deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+	$(if $(filter test asan torture deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps

@@ -1,6 +1,7 @@
 #include "service/request.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/json/json_text.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -47,14 +48,12 @@ static size_t field_max(size_t index, const struct request_limits *limits)
 	return fields[index].max;
 }
 
-static int refuse_json(const json_error_t *error, struct api_error *err)
+static int refuse_json(const struct json_text_error *error, struct api_error *err)
 {
-	switch (json_error_code(error)) {
-	case json_error_out_of_memory:
-		return -ENOMEM;
+	switch (error->code) {
 	case json_error_invalid_utf8:
 		return api_error_set(err, API_ERROR_INVALID_UTF8, NULL,
-			"the body is not valid UTF-8 at byte %d", error->position);
+			"the body is not valid UTF-8 at byte %zu", error->position);
 	case json_error_duplicate_key:
 		return api_error_set(
 			err, API_ERROR_INVALID_JSON, NULL, "a field is given twice (line %d)", error->line);
@@ -181,13 +180,16 @@ int request_parse(const char *body, size_t size, const struct request_limits *li
 	struct api_error *err)
 {
 	const json_t *values[FIELD_N] = {NULL};
-	json_error_t error;
+	struct json_text_error error;
+	json_t *root = NULL;
 
-	/* jansson refuses \u0000 (no JSON_ALLOW_NUL), invalid UTF-8 and nesting beyond 2048 by itself. */
-	json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (root == NULL)
+	/* jansson refuses \u0000 (no JSON_ALLOW_NUL), invalid UTF-8 and nesting beyond 2047 by itself. */
+	int r = json_text_parse(body, size, &root, &error);
+	if (r < 0)
+		return r;
+	if (r > 0)
 		return refuse_json(&error, err);
-	int r = check(root, limits, values, err);
+	r = check(root, limits, values, err);
 	if (r == 0)
 		r = fill(job, values);
 	json_decref(root);

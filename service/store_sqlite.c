@@ -3,6 +3,7 @@
 #include "service/store.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/json/json_text.h"
 #include "service/sqlite_util.h"
 
 #include <assert.h>
@@ -145,10 +146,15 @@ static int read_result(struct sqlite_call *call, const struct job *job, bool *ha
 	*has_result = text != NULL;
 	if (text == NULL)
 		return sqlite_taken(call, err);
-	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	int r = json ? report_result_parse(json, result) : -EINVAL;
+	struct json_text_error error;
+	json_t *json = NULL;
+	int r = json_text_parse(text, strlen(text), &json, &error);
+	if (r < 0)
+		return no_memory(err);
+	if (r == 0)
+		r = report_result_parse(json, result);
 	json_decref(json);
-	return r < 0 ? damaged(job, "compile or run", err) : 0;
+	return r != 0 ? damaged(job, "compile or run", err) : 0;
 }
 
 /* The columns of GET, in their order, into JOB, which is all zeroes. */

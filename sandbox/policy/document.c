@@ -1,5 +1,7 @@
 #include "sandbox/policy/document.h"
 
+#include "sandbox/json/json_text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,10 +12,13 @@ enum { MAX_COMMENT = 4096 };
 
 int document_parse(const char *where, const char *text, size_t size, json_t **ret, struct sandbox_error *err)
 {
-	json_error_t failure;
-	json_t *tree = json_loadb(text, size, JSON_REJECT_DUPLICATES, &failure);
+	struct json_text_error failure;
+	json_t *tree = NULL;
 
-	if (tree == NULL)
+	int r = json_text_parse(text, size, &tree, &failure);
+	if (r < 0)
+		return error_set(err, -r, "policy", "%s: out of memory", where);
+	if (r > 0)
 		return error_set(err, EINVAL, "policy", "%s: line %d, column %d: %s", where, failure.line,
 			failure.column, failure.text);
 	*ret = tree;

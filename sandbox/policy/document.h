@@ -21,7 +21,7 @@ struct document_at {
 };
 
 /* Parses TEXT: duplicate keys, NULs in strings and trailing text are errors. *RET is owned by the caller (json_decref).
- * 0 or -EINVAL. */
+ * 0, -EINVAL or -ENOMEM. */
 int document_parse(const char *where, const char *text, size_t size, json_t **ret, struct sandbox_error *err);
 
 /* Fills ERR with "file: key: reason" and returns -EINVAL. */

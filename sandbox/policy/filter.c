@@ -219,17 +219,24 @@ static void emit_program(
 	(void)emit_load(e, offsetof(struct seccomp_data, arch));
 }
 
-static bool is_known(uint32_t nr)
+/* Which numbers libseccomp has a name for. Short of memory it has none either, and a filter made of that would answer
+ * otherwise: that is an error. */
+static int find_known(bool known[PROFILE_NUMBERS])
 {
-	char *name = seccomp_syscall_resolve_num_arch(FILTER_ARCH_SCMP, (int)nr);
-	bool known = name != NULL;
-
-	free(name);
-	return known;
+	for (int nr = 0; nr < PROFILE_NUMBERS; nr++) {
+		errno = 0;
+		char *name = seccomp_syscall_resolve_num_arch(FILTER_ARCH_SCMP, nr);
+		if (name == NULL && errno == ENOMEM)
+			return -ENOMEM;
+		known[nr] = name != NULL;
+		free(name);
+	}
+	return 0;
 }
 
 /* The range of one number: its entries up to the first without conditions, which always matches. */
-static struct range range_of(const struct profile *profile, uint32_t nr, size_t first_call)
+static struct range range_of(
+	const struct profile *profile, const bool known[PROFILE_NUMBERS], uint32_t nr, size_t first_call)
 {
 	struct range range = {.first = nr, .ret = profile->default_ret, .call = first_call};
 
@@ -243,19 +250,20 @@ static struct range range_of(const struct profile *profile, uint32_t nr, size_t 
 	}
 	bool has_entry = first_call < profile->ncalls && profile->calls[first_call].nr == nr;
 	bool is_errno = (profile->default_ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
-	if (!has_entry && is_errno && !is_known(nr))
+	if (!has_entry && is_errno && !known[nr])
 		range.ret = SECCOMP_RET_ERRNO | ENOSYS;
 	return range;
 }
 
 /* Numbers with the same plain answer are merged with their neighbours. The last range has no end: it holds every
  * number that no libseccomp knows. */
-static size_t find_ranges(const struct profile *profile, struct range ranges[PROFILE_NUMBERS])
+static size_t find_ranges(const struct profile *profile, const bool known[PROFILE_NUMBERS],
+	struct range ranges[PROFILE_NUMBERS])
 {
 	size_t n = 0, call = 0;
 
 	for (uint32_t nr = 0; nr < PROFILE_NUMBERS; nr++) {
-		struct range range = range_of(profile, nr, call);
+		struct range range = range_of(profile, known, nr, call);
 		while (call < profile->ncalls && profile->calls[call].nr == nr)
 			call++;
 		if (n == 0 || range.ncalls > 0 || ranges[n - 1].ncalls > 0 || ranges[n - 1].ret != range.ret)
@@ -269,10 +277,11 @@ static int emit_profile(const char *where, const struct profile *profile, struct
 {
 	_cleanup_free_ struct emitter *e = calloc(1, sizeof(*e));
 	_cleanup_free_ struct range *ranges = calloc(PROFILE_NUMBERS, sizeof(*ranges));
+	bool known[PROFILE_NUMBERS];
 
-	if (e == NULL || ranges == NULL)
+	if (e == NULL || ranges == NULL || find_known(known) < 0)
 		return error_set(err, ENOMEM, "policy", "%s: out of memory", where);
-	emit_program(e, profile, ranges, find_ranges(profile, ranges));
+	emit_program(e, profile, ranges, find_ranges(profile, known, ranges));
 	if (e->is_full)
 		return error_set(err, E2BIG, "policy",
 			"%s: syscalls: the program has more than %d instructions", where, BOUND_FILTER_LEN);

@@ -2,6 +2,7 @@
  * can be said again; a refusal has words that can be sent. The input serves as a body and, up to its first NUL, as a
  * header's value. */
 #include "sandbox/base/fd.h"
+#include "sandbox/json/json_text.h"
 #include "service/api.h"
 #include "service/request.h"
 #include "tests/fuzz/fuzz.h"
@@ -67,12 +68,28 @@ static void check_host(const char *value)
 	FUZZ_REQUIRE(strlen(base) == strlen("http://") + strlen(value));
 }
 
+/* Our parser is jansson's with something before the text: it must read the same. One level of nesting is ours. */
+static void compare_with_jansson(const char *text, size_t size)
+{
+	struct json_text_error error;
+	json_t *tree = NULL, *wanted = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+
+	int r = json_text_parse(text, size, &tree, &error);
+	FUZZ_REQUIRE(r == 0 || r == JSON_TEXT_INVALID);
+	FUZZ_REQUIRE((r == 0) == (wanted != NULL) || (r != 0 && error.code == json_error_stack_overflow));
+	FUZZ_REQUIRE(r != 0 || json_equal(tree, wanted));
+	FUZZ_REQUIRE(r == 0 || (error.text[0] != '\0' && error.line >= 1 && error.position <= size + 1));
+	json_decref(wanted);
+	json_decref(tree);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *value = strndup((const char *)data, size);
 	struct api_error err = {0};
 	struct job job = {0};
 
+	compare_with_jansson((const char *)data, size);
 	int r = request_parse((const char *)data, size, &limits, &job, &err);
 	if (r == 0)
 		check_job(&job);

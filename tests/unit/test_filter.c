@@ -54,7 +54,7 @@ static const struct {
 	const char *json;
 	const char *message;
 } refused[] = {
-	{"", "p.json: line 1, column 0: '[' or '{' expected near end of file"},
+	{"", "p.json: line 1, column 1: unexpected end"},
 	{"[]", "p.json: must be an object"},
 	{"{\"a\":1,\"a\":2}", "p.json: line 1, column 10: duplicate object key near '\"a\"'"},
 	{"{\"syscalls\":[]}", "p.json: defaultAction: is missing"},
