@@ -4,6 +4,7 @@
  * it returns 0, or a negative errno with ERR filled, and then the cell is given up. */
 #pragma once
 
+#include "sandbox/base/layers.h"
 #include "sandbox/cell/wire.h"
 
 #include <linux/filter.h>
@@ -20,6 +21,12 @@ struct cell_birth {
 	int control_fd;
 	int join_fds[WIRE_JOIN_FDS];
 	int proc_fd; /* a detached procfs of the host's pid namespace, for uid_map and sysctls; closed before the wait */
+	const struct layers *layers; /* what the kernel offers; borrowed */
+};
+
+/* What the target puts on before its seccomp program. */
+struct cell_layers {
+	int ruleset_fd; /* owned; -1: no Landlock here */
 };
 
 /* The plan as parsed; points into the buffer it came in. */
@@ -53,6 +60,14 @@ int cell_files_in(struct cell_plan *plan, struct sandbox_error *err);
 /* Copies the result files out. What goes wrong is said in RET, file by file. (files.c) */
 void cell_collect(const struct cell_plan *plan, struct sandbox_collected ret[BOUND_COLLECT]);
 
-/* Starts the target: descriptors 0, 1, 2, rlimits, seccomp last, exec. *RET_LISTENER: the seccomp notification
+/* The Landlock ruleset of this cell, once its mounts are its root. Writes *RET (owned) only where the kernel's ABI will do.
+ * (landlock.c) */
+int landlock_open(const struct wire_order *order, int abi, int *ret, struct sandbox_error *err);
+/* Puts the calling process, and all it will start, under the ruleset, and closes it. -1: there is none, nothing to do. 0, or
+ * -1 with errno. (landlock.c) */
+int landlock_enter(int *ruleset_fd);
+
+/* Starts the target: descriptors 0, 1, 2, rlimits, LAYERS, seccomp last, exec. *RET_LISTENER: the seccomp notification
  * descriptor (owned). Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */
-int cell_target_start(struct cell_plan *plan, int *ret_listener, struct sandbox_error *err);
+int cell_target_start(
+	struct cell_plan *plan, struct cell_layers *layers, int *ret_listener, struct sandbox_error *err);

@@ -221,12 +221,13 @@ static void wait_for_go_on(void)
 		_exit(0);
 }
 
-static void run_target(struct cell_plan *plan, int signal_fd, uint64_t files_nsec, struct ending *ending)
+static void run_target(struct cell_plan *plan, struct cell_layers *layers, int signal_fd, uint64_t files_nsec,
+	struct ending *ending)
 {
 	struct sandbox_error err = {0};
 	int listener = -1;
 
-	pid_t target = cell_target_start(plan, &listener, &err);
+	pid_t target = cell_target_start(plan, layers, &listener, &err);
 	if (target < 0)
 		fail(&err, CELL_CONTROL_FD);
 	struct wire_event started = {
@@ -281,11 +282,13 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	struct sandbox_error err = {0};
 	static struct cell_plan plan;
 	struct ending ending;
+	struct cell_layers layers = {.ruleset_fd = -1};
 
 	if (build(birth, &err) < 0 || close_all_but_control(birth->control_fd, &err) < 0)
 		fail(&err, birth->control_fd);
 	int signal_fd = open_signals(&err);
-	if (signal_fd < 0)
+	if (signal_fd < 0 ||
+		landlock_open(&birth->order, birth->layers->landlock_abi, &layers.ruleset_fd, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
 	struct wire_event event = {.type = WIRE_READY, .at_nsec = sys_now_nsec()};
 	send_event(&event);
@@ -293,7 +296,7 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	receive_plan(&plan, &err);
 	if (cell_files_in(&plan, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
-	run_target(&plan, signal_fd, sys_now_nsec(), &ending);
+	run_target(&plan, &layers, signal_fd, sys_now_nsec(), &ending);
 	report_end(&ending);
 	wait_for_go_on();
 

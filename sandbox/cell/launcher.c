@@ -114,6 +114,8 @@ static void set_up_images(const char *images_dir)
 		_exit(1);
 }
 
+static struct layers layers; /* asked for once: the kernel stays the same */
+
 static int clone_cell(const struct cell_birth *birth, int into_cgroup, int *ret_pidfd)
 {
 	struct clone_args args = {
@@ -135,7 +137,8 @@ static int clone_cell(const struct cell_birth *birth, int into_cgroup, int *ret_
 /* One order: one cell, one reply. */
 static void serve_order(const struct wire_order *order, int fds[WIRE_ORDER_FDS])
 {
-	struct cell_birth birth = {.order = *order, .control_fd = fds[0], .proc_fd = LAUNCHER_PROC};
+	struct cell_birth birth = {
+		.order = *order, .control_fd = fds[0], .proc_fd = LAUNCHER_PROC, .layers = &layers};
 	struct sandbox_error err = {0};
 	int pidfd = -1, into = -1;
 	size_t next = 1;
@@ -161,7 +164,7 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 	int fds[WIRE_ORDER_FDS];
 	struct wire_order order;
 
-	if (settle(sock, parent, &err) < 0) {
+	if (settle(sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0) {
 		struct wire_reply message = {.error = err};
 		(void)wire_send(sock, &message, sizeof(message), NULL, 0);
 		_exit(1);

@@ -62,6 +62,12 @@ static int make_directory(const char *path, mode_t mode, uid_t owner, struct san
 	return 0;
 }
 
+/* Where the job writes, nothing can be executed unless its step says so. */
+static unsigned writable_attributes(const struct wire_order *order)
+{
+	return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (order->can_execute_files ? 0 : MOUNT_ATTR_NOEXEC);
+}
+
 /* One tmpfs carries all that the job can write, so that one size and one inode count bound it. Its root directory
  * disappears with the old root; the job only ever sees the directories bound from it. */
 static int mount_scratch(const struct wire_order *order, struct sandbox_error *err)
@@ -73,7 +79,7 @@ static int mount_scratch(const struct wire_order *order, struct sandbox_error *e
 		inodes, sizeof(inodes), "%llu", (unsigned long long)order->inodes + 3 + 4 * order->nwritable);
 	const char *options[] = {"size", size, "nr_inodes", inodes, "mode", "0755", NULL};
 
-	_cleanup_close_ int fd = new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	_cleanup_close_ int fd = new_mount("tmpfs", options, writable_attributes(order), err);
 	if (fd < 0)
 		return fd;
 	int r = attach(fd, "scratch", err);
@@ -100,7 +106,7 @@ static int mount_writable(const struct wire_order *order, unsigned i, struct san
 	if (r < 0)
 		return r;
 	const char *options[] = {"lowerdir", lower, "upperdir", upper, "workdir", work, NULL};
-	_cleanup_close_ int fd = new_mount("overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	_cleanup_close_ int fd = new_mount("overlay", options, writable_attributes(order), err);
 	return fd < 0 ? fd : attach(fd, lower, err);
 }
 

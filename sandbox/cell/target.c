@@ -21,6 +21,7 @@
 
 struct start {
 	struct cell_plan *plan;
+	struct cell_layers *layers;
 	char path[BOUND_FILE_NAME + 256]; /* what to exec */
 	int listener;
 	const char *failed; /* the step that failed; NULL: none, exec succeeded */
@@ -117,6 +118,8 @@ static int target_child(void *arg)
 		start->failed = "descriptors 0, 1, 2";
 	else if (set_limits(&plan->head->limits) < 0)
 		start->failed = "rlimits";
+	else if (landlock_enter(&start->layers->ruleset_fd) < 0)
+		start->failed = "Landlock ruleset";
 	else if (install_filter(start) < 0)
 		start->failed = "seccomp filter";
 	else {
@@ -160,12 +163,13 @@ static int report_failure(struct start *start, pid_t pid, struct sandbox_error *
 		reason ? reason : "errno outside the table (524: bpf_jit_limit)");
 }
 
-int cell_target_start(struct cell_plan *plan, int *ret_listener, struct sandbox_error *err)
+int cell_target_start(
+	struct cell_plan *plan, struct cell_layers *layers, int *ret_listener, struct sandbox_error *err)
 {
 	static char stack[64 * 1024] __attribute__((aligned(16)));
 	static struct start start; /* shared with the child */
 
-	start = (struct start){.plan = plan, .listener = -1};
+	start = (struct start){.plan = plan, .layers = layers, .listener = -1};
 	find_program(&start);
 	pid_t pid = clone(
 		target_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &start);

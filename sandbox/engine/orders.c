@@ -112,6 +112,7 @@ static int send_order(struct sandbox_run *run, int cell_sock, struct sandbox_err
 	struct wire_order order = {
 		.outer_id = run->sandbox->uid_first + (uint32_t)run->uid_index,
 		.has_proc = step->has_proc,
+		.can_execute_files = step->can_execute_files,
 		.disk_bytes = run->limits.disk_bytes,
 		.inodes = run->limits.inodes,
 	};

@@ -26,6 +26,11 @@
  *   has_proc   is /proc mounted
  *   limits     every limit of limits.h: {"cpu_usec": {"default": N, "max": N}, …}
  *
+ * and what it may do beyond the common; a key that is missing grants nothing:
+ *
+ *   can_execute_files  files in /box, /tmp and the writable layers may be executed: the run step of a compiled language
+ *                      needs it, a compiler that calls nothing but its image's programs does not
+ *
  * A command policy, commands/<name>.json, has name, title, version, aliases and run; its step has no argv, sources,
  * extras and input: the request brings argv.
  *

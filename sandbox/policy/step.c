@@ -177,6 +177,14 @@ static int read_limits(const struct document_at *at, struct policy_step *step)
 	return r;
 }
 
+/* What a step may do beyond the common. A key that is missing grants nothing. */
+static int read_permission(const struct document_at *step, const char *key, bool *ret)
+{
+	struct document_at at = document_member(step, key);
+
+	return at.value == NULL ? 0 : document_bool(&at, ret);
+}
+
 /* What every step has; a command policy's argv and sources are empty lists. */
 static int read_common(const struct document_at *at, struct policy_step *step)
 {
@@ -205,6 +213,8 @@ static int read_common(const struct document_at *at, struct policy_step *step)
 	if (r == 0)
 		r = document_bool(&has_proc, &step->has_proc);
 	if (r == 0)
+		r = read_permission(at, "can_execute_files", &step->can_execute_files);
+	if (r == 0)
 		r = read_limits(&limits, step);
 	return r;
 }
@@ -230,12 +240,12 @@ static int read_language(const struct document_at *at, enum sandbox_step id, str
 int policy_parse_step(
 	const struct document_at *at, enum policy_kind kind, enum sandbox_step id, struct policy_step *step)
 {
-	static const char *const command[] = {
-		"comment", "image", "profile", "env", "writable", "has_proc", "limits", NULL};
+	static const char *const command[] = {"comment", "image", "profile", "env", "writable", "has_proc",
+		"can_execute_files", "limits", NULL};
 	static const char *const compile[] = {"comment", "image", "profile", "argv", "sources", "env",
-		"writable", "extras", "collect", "has_proc", "limits", NULL};
+		"writable", "extras", "collect", "has_proc", "can_execute_files", "limits", NULL};
 	static const char *const run[] = {"comment", "image", "profile", "argv", "sources", "env", "writable",
-		"extras", "input", "has_proc", "limits", NULL};
+		"extras", "input", "has_proc", "can_execute_files", "limits", NULL};
 	const char *const *language = id == SANDBOX_COMPILE ? compile : run;
 
 	step->is_present = true;

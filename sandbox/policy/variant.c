@@ -23,13 +23,14 @@ static char **copy_strings(char *const *strings)
 	return copy;
 }
 
-/* All that makes the cell is FROM's. What belongs to its argv, its input and its product is not taken over. */
+/* All that makes the cell is FROM's, but that it can execute a file of its own. What belongs to its argv, its input and its product is not taken over. */
 static int copy_step(const struct policy_step *from, struct policy_step *ret)
 {
 	*ret = *from;
 	ret->extras = NULL;
 	ret->nextras = 0;
 	ret->collect = ret->input = NULL;
+	ret->can_execute_files = true; /* the attack program lies in /box */
 	ret->image = strdup(from->image);
 	ret->profile = strdup(from->profile);
 	ret->argv = copy_strings(NULL);

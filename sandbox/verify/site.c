@@ -18,7 +18,8 @@ static bool same_strings(char *const *a, char *const *b)
 static bool same_cell(const struct policy_step *a, const struct policy_step *b)
 {
 	return strcmp(a->image, b->image) == 0 && strcmp(a->profile, b->profile) == 0 &&
-	       a->has_proc == b->has_proc && same_strings(a->writable, b->writable);
+	       a->has_proc == b->has_proc && a->can_execute_files == b->can_execute_files &&
+	       same_strings(a->writable, b->writable);
 }
 
 static unsigned kind_of(const struct policy *policy, enum sandbox_step step)

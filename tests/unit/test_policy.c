@@ -15,7 +15,7 @@ static const char base[] =
 	"'env':['PATH=/bin','A='],'writable':['/opt/cache'],'extras':{'x.mod':'module'},'collect':'out',"
 	"'has_proc':true,'limits':{}},"
 	"'run':{'image':'native','profile':'p','argv':['./prog'],'env':[],'input':'prog','has_proc':false,"
-	"'limits':{}},"
+	"'can_execute_files':true,'limits':{}},"
 	"'selftest':{'source':'s','input':'','output':'o'}}";
 
 static json_t *limits(void)
@@ -113,6 +113,8 @@ START_TEST(reads_every_key)
 	ck_assert_str_eq(compile->collect, "out");
 	ck_assert_ptr_null(compile->input);
 	ck_assert(compile->has_proc && !run->has_proc);
+	/* What is not said is not granted. */
+	ck_assert(!compile->can_execute_files && run->can_execute_files);
 	ck_assert_str_eq(run->input, "prog");
 	ck_assert_ptr_null(run->collect);
 	ck_assert_ptr_null(run->sources[0]);
@@ -199,6 +201,7 @@ static const struct {
 	{"compile.collect", "'a/../b'", "compile.collect: \"a/../b\" is no name for a file below /box"},
 	{"compile.has_proc", NULL, "compile.has_proc: is missing"},
 	{"compile.has_proc", "1", "compile.has_proc: must be true or false"},
+	{"compile.can_execute_files", "'no'", "compile.can_execute_files: must be true or false"},
 	{"run.input", NULL, "run.input: is missing, but there is a compile step"},
 	{"compile", NULL, "run.input: has no effect: there is no compile step"},
 	{"run.limits", NULL, "run.limits: is missing"},

@@ -348,6 +348,7 @@ START_TEST(a_variant_is_the_step_under_another_name)
 	ck_assert_ptr_null(copy->writable[1]);
 	ck_assert(copy->argv[0] == NULL && copy->sources[0] == NULL && copy->nextras == 0);
 	ck_assert(copy->collect == NULL && copy->has_proc == step->has_proc);
+	ck_assert(!step->can_execute_files && copy->can_execute_files); /* or no attack could be started */
 	for (size_t i = 0; step->env[i] != NULL || copy->env[i] != NULL; i++)
 		ck_assert_str_eq(copy->env[i], step->env[i]);
 	ck_assert_mem_eq(copy->limits, step->limits, sizeof(step->limits));
