@@ -56,6 +56,15 @@ static int open_proc(struct sandbox_error *err)
 	return fd < 0 ? error_errno(err, "launcher.proc", "fsmount") : fd;
 }
 
+/* A cell's init is a copy of this process, and of its parent: no copy of a cell is to hold what the supervisor was told in
+ * its environment. */
+static void forget_environment(void)
+{
+	for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
+		explicit_bzero(*entry, strlen(*entry));
+	environ = NULL;
+}
+
 /* Leaves nothing of the parent but its socket. */
 static int settle(int sock, pid_t parent, struct sandbox_error *err)
 {
@@ -76,6 +85,7 @@ static int settle(int sock, pid_t parent, struct sandbox_error *err)
 	if (reset_signals() < 0)
 		return error_errno(err, "launcher.start", "signals");
 	lift_hard_limits();
+	forget_environment();
 	null = high_sock = -1; /* closed here: */
 	if (close_range(LAUNCHER_SOCK + 1, ~0u, 0) < 0)
 		return error_errno(err, "launcher.start", "close_range");

@@ -52,7 +52,7 @@ static bool is_wanted(const struct verify_options *options, const struct corpus_
 
 /* --- the table ------------------------------------------------------------------------------------------------- */
 
-enum { WIDTH_NAME = 46, WIDTH_TEXT = 44 };
+enum { WIDTH_NAME = 44, WIDTH_TEXT = 34 };
 
 /* TEXT in a column of WIDTH, cut if it must be. */
 static void print_column(const char *text, int width)

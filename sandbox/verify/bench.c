@@ -34,7 +34,7 @@ static int set_up_prey(struct bench *bench, struct sandbox_error *err)
 		return error_errno(err, "verify.canary", "/tmp");
 	}
 	if (fd_write_all(fd, BENCH_SECRET "\n", strlen(BENCH_SECRET "\n")) < 0 || fchmod(fd, 0644) < 0 ||
-		setenv("COFFERDAM_VERIFY_SECRET", BENCH_SECRET, 1) < 0)
+		setenv(BENCH_SECRET_NAME, BENCH_SECRET, 1) < 0)
 		return error_errno(err, "verify.canary", "%s", bench->canary);
 	bench->bystander = fork();
 	if (bench->bystander == 0) {
@@ -47,21 +47,31 @@ static int set_up_prey(struct bench *bench, struct sandbox_error *err)
 	return bench->bystander < 0 ? error_errno(err, "verify.bystander", "fork") : 0;
 }
 
-int bench_open(struct bench *bench, const struct bench_options *options, struct sandbox_error *err)
+static int open_engine(struct bench *bench, struct sandbox_error *err)
 {
-	const struct sandbox_options engine = {.policies_dir = options->policies_dir,
-		.images_dir = options->images_dir,
-		.cgroup_parent = options->cgroup_parent,
-		.uid_base = options->uid_base,
-		.has_variants = true};
+	const struct sandbox_options engine = {.policies_dir = bench->options.policies_dir,
+		.images_dir = bench->options.images_dir,
+		.cgroup_parent = bench->options.cgroup_parent,
+		.uid_base = bench->options.uid_base,
+		.has_variants = !bench->options.has_no_variants};
 
-	*bench = (struct bench){.options = *options};
-	int r = set_up_prey(bench, err);
-	if (r == 0)
-		r = sandbox_open(&engine, &bench->sandbox, err);
+	int r = sandbox_open(&engine, &bench->sandbox, err);
 	if (r == 0)
 		bench->nsites = site_list(sandbox_policies(bench->sandbox), bench->sites);
 	return r;
+}
+
+int bench_open_engine(struct bench *bench, const struct bench_options *options, struct sandbox_error *err)
+{
+	*bench = (struct bench){.options = *options};
+	return open_engine(bench, err);
+}
+
+int bench_open(struct bench *bench, const struct bench_options *options, struct sandbox_error *err)
+{
+	*bench = (struct bench){.options = *options};
+	int r = set_up_prey(bench, err);
+	return r == 0 ? open_engine(bench, err) : r;
 }
 
 void bench_close(struct bench *bench)
@@ -109,14 +119,12 @@ int64_t bench_image_sum(const struct bench *bench, const struct site *site, bool
 	return (int64_t)witness_image_sum(path, has_content);
 }
 
-void bench_look(const struct bench *bench, const struct site *site, bool has_content, struct witness *ret)
+void bench_look(const struct bench *bench, struct witness *ret)
 {
 	const struct witness_scope scope = {
 		.cgroup_parent = bench->options.cgroup_parent, .uid_base = bench->options.uid_base};
 
 	witness_look_at_rest(&scope, ret);
-	if (site != NULL)
-		ret->facts[WITNESS_IMAGE] = bench_image_sum(bench, site, has_content);
 }
 
 bool bench_has_i386(void)

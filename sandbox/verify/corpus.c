@@ -1,13 +1,14 @@
 #include "sandbox/verify/corpus.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/verify/exchange.h"
 #include "sandbox/verify/sources.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct corpus_part *const parts[] = {&corpus_calls, &corpus_files, &corpus_processes,
-	&corpus_limits, &corpus_peers, &corpus_cpp, &corpus_go};
+	&corpus_limits, &corpus_exchange, &corpus_peers, &corpus_host, &corpus_cpp, &corpus_go};
 
 const struct corpus_row *corpus_row(size_t index)
 {
@@ -28,12 +29,29 @@ static bool is_suitable(const struct corpus_row *row, const struct site *site)
 	return (row->needs & CORPUS_WRITABLE) == 0 || site->body->writable[0] != NULL;
 }
 
+static bool is_per_profile(const struct corpus_row *row)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (row >= parts[i]->rows && row < parts[i]->rows + parts[i]->n)
+			return parts[i]->is_per_profile;
+	return false;
+}
+
+static bool same_profile(const struct site *a, const struct site *b)
+{
+	return a->kind == b->kind && a->body->has_proc == b->body->has_proc &&
+	       strcmp(a->body->profile, b->body->profile) == 0;
+}
+
 bool corpus_fits(const struct corpus_row *row, const struct site *sites, size_t index)
 {
+	bool is_once = (row->needs & CORPUS_ONCE) != 0, per_profile = is_per_profile(row);
+
 	if (!is_suitable(row, &sites[index]))
 		return false;
-	for (size_t i = 0; (row->needs & CORPUS_ONCE) != 0 && i < index; i++)
-		if (is_suitable(row, &sites[i]))
+	for (size_t i = 0; i < index; i++)
+		if (is_suitable(row, &sites[i]) &&
+			(is_once || (per_profile && same_profile(&sites[i], &sites[index]))))
 			return false;
 	return true;
 }
@@ -48,6 +66,10 @@ void corpus_expected(const struct corpus_row *row, char *buf, size_t size)
 	}
 	if (row->perform == source_perform) {
 		source_expected(row->data, buf, size);
+		return;
+	}
+	if (row->perform == exchange_perform) {
+		exchange_expected(row, buf, size);
 		return;
 	}
 	(void)snprintf(buf, size, "%s", sandbox_cause_name(row->cause));

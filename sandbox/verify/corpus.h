@@ -49,16 +49,17 @@ struct corpus_row {
 struct corpus_part {
 	const struct corpus_row *rows;
 	size_t n;
+	bool is_per_profile; /* the image has no part in them: sites of one kind with one profile are tried once */
 };
 
 /* In the order of their numbers, as far as the parts go: rows_….c */
-extern const struct corpus_part corpus_calls, corpus_files, corpus_processes, corpus_limits, corpus_peers,
-	corpus_cpp, corpus_go;
+extern const struct corpus_part corpus_calls, corpus_files, corpus_processes, corpus_limits, corpus_exchange,
+	corpus_peers, corpus_host, corpus_cpp, corpus_go;
 
 /* All rows, in the order of the parts. NULL past the last. */
 const struct corpus_row *corpus_row(size_t index);
 
-/* Is ROW to be tried at SITE? FIRST: the index of SITE among those of its bench. */
+/* Is ROW to be tried at the site of that INDEX? */
 bool corpus_fits(const struct corpus_row *row, const struct site *sites, size_t index);
 
 /* "exited 0: EPERM=255, …": what ROW expects, for people. */

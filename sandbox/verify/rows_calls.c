@@ -141,4 +141,4 @@ static const struct corpus_row rows[] = {
 		"setxattr_caps=EOPNOTSUPP"),
 };
 
-const struct corpus_part corpus_calls = {rows, ARRAY_SIZE(rows)};
+const struct corpus_part corpus_calls = {rows, ARRAY_SIZE(rows), true};

@@ -139,12 +139,13 @@ static const struct corpus_row rows[] = {
 
 	/* 70: another program in the place of the compiler's parts. */
 	CPP_FILES(70, "uploads named like parts of the compiler", "COMPILER_PATH, -B, the working directory",
-		LIST({"main.cpp", HELLO, NULL}, {"cc1plus", NULL, "impostor"}, {"as", NULL, "impostor"},
-			{"collect2", NULL, "impostor"}, {"ld", NULL, "impostor"}, {"mold", NULL, "impostor"}),
+		LIST({"main.cpp", HELLO, NULL}, {"cc1plus", NULL, "impostor", true},
+			{"as", NULL, "impostor", true}, {"collect2", NULL, "impostor", true},
+			{"ld", NULL, "impostor", true}, {"mold", NULL, "impostor", true}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 	CPP_FILES(70, "an upload named specs, and other settings", "-specs and response files",
 		LIST({"main.cpp", HELLO, NULL}, {"specs", "*cc1plus:\n/box/evil\n", NULL},
-			{"liblto_plugin.so", NULL, "impostor"}, {"a.gch", "BREACH", NULL}),
+			{"liblto_plugin.so", NULL, "impostor", true}, {"a.gch", "BREACH", NULL}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 	CPP(70, "options in the source", "#pragma and attributes that load plugins",
 		"#pragma GCC plugin \"/box/evil.so\"\n#pragma GCC optimize "
@@ -174,10 +175,11 @@ static const struct corpus_row rows[] = {
 			{"bits/stdc++.h.gch", "gpch.014 poison", NULL}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 	CPP_FILES(78, "libraries and preload lists in the upload", "LD_PRELOAD, LD_AUDIT, ld.so.preload",
-		LIST({"main.cpp", HELLO, NULL}, {"libc.so.6", NULL, "impostor"},
-			{"libstdc++.so.6", NULL, "impostor"}, {"ld.so.preload", "/box/libc.so.6\n", NULL},
+		LIST({"main.cpp", HELLO, NULL}, {"libc.so.6", NULL, "impostor", true},
+			{"libstdc++.so.6", NULL, "impostor", true},
+			{"ld.so.preload", "/box/libc.so.6\n", NULL},
 			{"etc/ld.so.preload", "/box/libc.so.6\n", NULL}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 };
 
-const struct corpus_part corpus_cpp = {rows, ARRAY_SIZE(rows)};
+const struct corpus_part corpus_cpp = {rows, ARRAY_SIZE(rows), false};

@@ -1,4 +1,5 @@
 /* rows_files.c: ways out through devices, /proc, inherited things and the file system. */
+#include "sandbox/verify/exchange.h"
 #include "sandbox/verify/rows.h"
 
 #include "sandbox/base/fd.h"
@@ -43,6 +44,9 @@ static const struct corpus_row rows[] = {
 	/* 19 to 24: files and the root. */
 	{19, "the helper's executable", "runc CVE-2019-5736", SITE_ALL, "attack_files exe", SANDBOX_EXITED,
 		{"open(/proc/self/exe, write)=ETXTBSY", "open(/proc/1/exe, write)=E", "image_intact=yes"}},
+	{19, "a script that the helper is to interpret",
+		"runc CVE-2019-5736: #!/proc/self/exe as the first program", SITE_ALL, "/box/script",
+		.perform = exchange_self, .expected = "refused, or no library for it; intact"},
 	{20, "descriptors that were left open", "go-judge #176, runc CVE-2024-21626", SITE_ALL,
 		"attack_files inherited", SANDBOX_EXITED, {"descriptors=3"}},
 	{21, "a working directory outside", "runc CVE-2024-21626: cwd=/proc/self/fd/7", SITE_ALL,
@@ -52,9 +56,6 @@ static const struct corpus_row rows[] = {
 	{22, "`..`, exchanges and the rename race", "chroot escapes; deep rename race", SITE_ALL,
 		"attack_files dotdot", SANDBOX_EXITED,
 		{"rename_race_stays_inside=yes", "symlink(/)=EROFS", "link(image)=E"}},
-	{54, "raising limits and priority", "inherited rlimits, nice, scheduling class", SITE_ALL,
-		"attack_limits rlimits", SANDBOX_EXITED,
-		{"raised=0", "prlimit(init)=EPERM", "nice(-20)=E", "SCHED_FIFO=EPERM", "ioprio(RT)=EPERM"}},
 	{23, "signal masks, dispositions and timers", "inherited from a careless parent", SITE_ALL,
 		"probe signals", SANDBOX_EXITED,
 		{"blocked=0 pending=0 ignored=0 handled=0", "timer=0.000000"}, .needs = CORPUS_INHERITED},
@@ -74,4 +75,4 @@ static const struct corpus_row rows[] = {
 		{.cpu_usec = 10000000, .wall_usec = 20000000}},
 };
 
-const struct corpus_part corpus_files = {rows, ARRAY_SIZE(rows)};
+const struct corpus_part corpus_files = {rows, ARRAY_SIZE(rows), false};

@@ -38,7 +38,7 @@ static const struct corpus_row rows[] = {
 	GO(72, "cgo with a pkg-config of one's own", "CVE-2023-29405",
 		LIST({"main.go", "package main\n\n// #cgo pkg-config: evil\nimport \"C\"\n\nfunc main() {}\n",
 			     NULL},
-			{"pkg-config", NULL, "impostor"},
+			{"pkg-config", NULL, "impostor", true},
 			{"evil.pc", "Libs: -Wl,-plugin=/box/evil.so\n", NULL}),
 		.ends = SOURCE_FAILS, .message = "build constraints exclude"),
 	GO(72, "cgo's inner directives in plain Go", "//go:cgo_ldflag smuggles linker flags",
@@ -89,7 +89,7 @@ static const struct corpus_row rows[] = {
 		.ends = SOURCE_PASSES),
 	GO(73, "a generator", "go:generate runs commands, if anybody asks it to",
 		LIST({"main.go", "package main\n\n//go:generate /box/evil\n\nfunc main() {}\n", NULL},
-			{"evil", NULL, "impostor"}),
+			{"evil", NULL, "impostor", true}),
 		.ends = SOURCE_PASSES),
 
 	/* 74: what go.mod and its kin ask for. */
@@ -139,17 +139,18 @@ static const struct corpus_row rows[] = {
 	GO(75, "settings of the go command in the upload", "go env -w GOFLAGS=-toolexec=…",
 		LIST({"main.go", HELLO, NULL},
 			{".config/go/env", "GOFLAGS=-toolexec=/box/evil\nCC=/box/evil\n", NULL},
-			{"go.env", "GOFLAGS=-toolexec=/box/evil\n", NULL}, {"evil", NULL, "impostor"},
+			{"go.env", "GOFLAGS=-toolexec=/box/evil\n", NULL}, {"evil", NULL, "impostor", true},
 			{".netrc", "machine example.com login x password y\n", NULL}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 	GO(75, "uploads named like parts of the toolchain", "PATH with the working directory",
-		LIST({"main.go", HELLO, NULL}, {"compile", NULL, "impostor"}, {"link", NULL, "impostor"},
-			{"gcc", NULL, "impostor"}, {"git", NULL, "impostor"}, {"go", NULL, "impostor"}),
+		LIST({"main.go", HELLO, NULL}, {"compile", NULL, "impostor", true},
+			{"link", NULL, "impostor", true}, {"gcc", NULL, "impostor", true},
+			{"git", NULL, "impostor", true}, {"go", NULL, "impostor", true}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 	GO(75, "a repository's configuration", "git runs what .git/config names",
 		LIST({"main.go", HELLO, NULL}, {".git/config", "[core]\n\tfsmonitor = /box/evil\n", NULL},
-			{".git/HEAD", "ref: refs/heads/main\n", NULL}, {"evil", NULL, "impostor"}),
+			{".git/HEAD", "ref: refs/heads/main\n", NULL}, {"evil", NULL, "impostor", true}),
 		.ends = SOURCE_PASSES, .output = "hello\n"),
 };
 
-const struct corpus_part corpus_go = {rows, ARRAY_SIZE(rows)};
+const struct corpus_part corpus_go = {rows, ARRAY_SIZE(rows), false};

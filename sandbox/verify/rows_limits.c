@@ -3,6 +3,13 @@
 
 #include "sandbox/base/fd.h"
 
+static const char *has_seen_the_spike(const struct site *site, const struct attempt *attempt)
+{
+	(void)site;
+	return attempt->result.memory_peak_bytes >= 40 << 20 ? NULL
+							     : "the peak is less than what was touched";
+}
+
 static const struct corpus_row rows[] = {
 	/* 35 to 40: memory and kernel objects. */
 	{35, "a gigabyte, touched", "malloc until the end", SITE_ALL, "attack_limits memory",
@@ -50,7 +57,13 @@ static const struct corpus_row rows[] = {
 	{40, "names that do not exist", "negative dentries", SITE_BOTH, "attack_limits dentries 100000",
 		SANDBOX_EXITED, {"asked=100000"}},
 
-	/* Beyond the first forty. */
+	{35, "memory under the policy's own limits", "the classic", SITE_ALL, "work alloc 17179869184",
+		SANDBOX_MEMORY_LIMIT, {NULL}, .needs = CORPUS_POLICY_LIMITS},
+	{41, "a spike of memory that is gone at once", "a peak between two samples", SITE_ALL,
+		"attack_ways spike 41943040", SANDBOX_EXITED, {"given back"}, .also = has_seen_the_spike},
+	{42, "pages that are asked to be swapped out", "memory beyond the limit, on the host's swap",
+		SITE_ALL, "attack_ways swap", SANDBOX_MEMORY_LIMIT, {NULL}},
+
 	{43, "inodes", "files, directories and links without bytes", SITE_ALL, "attack_limits inodes /tmp",
 		SANDBOX_EXITED, {"one more inode=ENOSPC"}, {.inodes = 200}},
 	{44, "sparse files", "8 EiB that occupy nothing", SITE_BOTH, "attack_limits sparse", SANDBOX_EXITED,
@@ -73,6 +86,23 @@ static const struct corpus_row rows[] = {
 		{"dumped=no", "core=ENOENT"}},
 	{62, "a directory 100,000 deep, locked behind", "removal by walking", SITE_BOTH, "attack_limits deep",
 		SANDBOX_EXITED, {"end=ENOSPC"}},
+
+	/* 79 to 81: where one is. */
+	{79, "names, addresses and sockets of the world", "SSRF: CVE-2024-29021", SITE_ALL,
+		"attack_ways network", SANDBOX_EXITED,
+		{"dns=EAFNOSUPPORT", "ping=EAFNOSUPPORT", "raw=EAFNOSUPPORT", "metadata=EAFNOSUPPORT",
+			"host loopback=EAFNOSUPPORT", "link-local v6=EAFNOSUPPORT",
+			"abstract socket of the host=EAFNOSUPPORT", "netlink=EAFNOSUPPORT",
+			"/proc/net=ENOENT", "nobody_listens=yes"}},
+	{80, "counters, ports and model-specific registers",
+		"fingerprints and fine clocks (timing is not closed)", SITE_ALL, "attack_ways fingerprint",
+		SANDBOX_EXITED,
+		{"/proc/cpuinfo=E", "/proc/stat=E", "perf_event_open=EPERM", "rdpmc_faults=yes",
+			"rdmsr_faults=yes", "hlt_faults=yes", "out_faults=yes"}},
+	{81, "names and numbers of the host", "boot_id, machine-id, host name, cgroup path", SITE_ALL,
+		"attack_ways identity", SANDBOX_EXITED,
+		{"uid=1000 gid=1000", "nodename=cell domainname=", "/proc/sys/kernel/random/boot_id=ENOENT",
+			"/etc/machine-id=E", "cgroup_is_the_root=yes"}},
 };
 
-const struct corpus_part corpus_limits = {rows, ARRAY_SIZE(rows)};
+const struct corpus_part corpus_limits = {rows, ARRAY_SIZE(rows), true};

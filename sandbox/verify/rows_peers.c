@@ -60,4 +60,4 @@ static const struct corpus_row rows[] = {
 		{.disk_bytes = 8 << 20}, .needs = CORPUS_WRITABLE},
 };
 
-const struct corpus_part corpus_peers = {rows, ARRAY_SIZE(rows)};
+const struct corpus_part corpus_peers = {rows, ARRAY_SIZE(rows), false};

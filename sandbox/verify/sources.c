@@ -32,26 +32,20 @@ static int open_file(const struct bench *bench, const struct source_file *file)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-struct upload {
-	struct sandbox_file files[SOURCE_FILES];
-	size_t n;
-};
-
-static bool upload_open(struct trial *trial, const struct source *source, struct upload *ret)
+bool upload_open(struct trial *trial, const struct source_file *files, struct upload *ret)
 {
-	for (size_t i = 0; i < SOURCE_FILES && source->files[i].name != NULL; i++) {
-		const struct source_file *file = &source->files[i];
-		int fd = open_file(trial->bench, file);
+	for (size_t i = 0; i < SOURCE_FILES && files[i].name != NULL; i++) {
+		int fd = open_file(trial->bench, &files[i]);
 		if (fd < 0) {
-			trial_fail(trial, "%s: cannot be opened", file->name);
+			trial_fail(trial, "%s: cannot be opened", files[i].name);
 			return false;
 		}
-		ret->files[ret->n++] = (struct sandbox_file){file->name, fd, file->program != NULL};
+		ret->files[ret->n++] = (struct sandbox_file){files[i].name, fd, files[i].is_executable};
 	}
 	return true;
 }
 
-static void upload_close(struct upload *upload)
+void upload_close(struct upload *upload)
 {
 	for (size_t i = 0; i < upload->n; i++)
 		(void)fd_close(upload->files[i].fd);
@@ -164,7 +158,7 @@ void source_perform(struct trial *trial)
 
 	if (product < 0)
 		trial_fail(trial, "memfd_create: %s", strerrordesc_np(errno));
-	else if (upload_open(trial, source, &upload))
+	else if (upload_open(trial, source->files, &upload))
 		compile(trial, source, &upload, product);
 	if (source->output != NULL && trial->status == TRIAL_OK)
 		run_product(trial, source, product);

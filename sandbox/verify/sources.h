@@ -21,7 +21,8 @@ enum {
 struct source_file {
 	const char *name;
 	const char *text;    /* "{canary}" in it: the path of a file of the host that holds BENCH_SECRET */
-	const char *program; /* instead of TEXT: an attack program under that name, executable */
+	const char *program; /* instead of TEXT: an attack program under that name */
+	bool is_executable;
 };
 
 struct source {
@@ -30,6 +31,17 @@ struct source {
 	const char *message; /* on standard error when it FAILS */
 	const char *output;  /* of the product, which is run when this is not NULL */
 };
+
+/* What a client sends along: opened, to be closed. */
+struct upload {
+	struct sandbox_file files[SOURCE_FILES];
+	size_t n;
+};
+
+/* Opens FILES, up to the first without a name; what is open so far is in RET in either case. False: the trial has
+ * failed. */
+bool upload_open(struct trial *trial, const struct source_file *files, struct upload *ret);
+void upload_close(struct upload *upload);
 
 /* corpus_row.perform for a row whose DATA is a struct source and whose POLICY is a language. Neither the compiler's words
  * nor the product may hold BENCH_SECRET or "BREACH". */

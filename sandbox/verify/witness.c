@@ -289,6 +289,18 @@ static uint64_t sum_settings(void)
 	return sum;
 }
 
+/* CVE-2019-5736: the helper's own file, which a job reached through /proc/self/exe. */
+static uint64_t sum_executable(void)
+{
+	struct stat st;
+
+	walk.sum = SUM_START;
+	walk.has_content = true;
+	if (stat("/proc/self/exe", &st) == 0)
+		(void)add_file("/proc/self/exe", &st, FTW_F, NULL);
+	return walk.sum;
+}
+
 /* --- the whole ------------------------------------------------------------------------------------------------- */
 
 void witness_look(const struct witness_scope *scope, struct witness *ret)
@@ -304,6 +316,7 @@ void witness_look(const struct witness_scope *scope, struct witness *ret)
 	ret->facts[WITNESS_MOUNTS] = mounts;
 	ret->facts[WITNESS_CELL_GROUPS] = count_groups(scope->cgroup_parent, (int)ret->facts[WITNESS_SLOT]);
 	ret->facts[WITNESS_SETTINGS] = (int64_t)sum_settings();
+	ret->facts[WITNESS_EXECUTABLE] = (int64_t)sum_executable();
 }
 
 void witness_look_at_rest(const struct witness_scope *scope, struct witness *ret)

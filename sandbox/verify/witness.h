@@ -29,7 +29,8 @@
 	X(CELL_GROUPS, "cgroups of cells")                                                                   \
 	X(CELL_PROCESSES, "processes under a cell's user id")                                                \
 	X(SETTINGS, "sum over the kernel's settings") /* core_pattern, modprobe, host name, swaps … */     \
-	X(IMAGE, "sum over the image")		      /* 0 until the caller puts witness_image_sum there */
+	X(EXECUTABLE, "sum over the engine's own program") /* its bytes, its mode, its times */              \
+	X(IMAGE, "sum over the image") /* 0 until the caller puts witness_image_sum there */
 
 enum witness_fact {
 #define X(symbol, name) WITNESS_##symbol,

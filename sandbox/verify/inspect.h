@@ -1,0 +1,14 @@
+/* inspect.h: rows that look at a running cell from the host's side: what the kernel says of its processes. The row's
+ * command must say "waiting" and wait. */
+#pragma once
+
+#include "sandbox/verify/corpus.h"
+
+/* corpus_row.perform */
+void inspect_rights(struct trial *trial);     /* ids, capabilities, no_new_privs, seccomp */
+void inspect_namespaces(struct trial *trial); /* each one another than the host's, nested ones impossible */
+void inspect_network(struct trial *trial);    /* a loopback interface that is down, and nothing else */
+void inspect_mounts(struct trial *trial);     /* read-only, nosuid, nodev, and nothing of the host */
+void inspect_memory(struct trial *trial);     /* init: no secret of the engine's environment */
+void inspect_cgroup(struct trial *trial);     /* limits of the step, no swap */
+void inspect_clock(struct trial *trial);      /* the engine's timers, while a run has a deadline */
