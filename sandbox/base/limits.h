@@ -45,6 +45,15 @@ struct limit_info {
 
 extern const struct limit_info limit_infos[LIMIT_N];
 
+/* The least that a run can be given: descriptors are used up while the target is made. Policies and requests with
+ * less are refused. */
+enum { LIMIT_OPEN_FILES_MIN = 8 };
+
+static inline uint64_t limit_minimum(enum limit_id id)
+{
+	return id == LIMIT_ID_open_files ? LIMIT_OPEN_FILES_MIN : 1;
+}
+
 static inline uint64_t *limit_at(struct sandbox_limits *limits, enum limit_id id)
 {
 	return (uint64_t *)limits + id;

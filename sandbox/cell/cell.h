@@ -68,6 +68,6 @@ int landlock_open(const struct wire_order *order, int abi, int *ret, struct sand
 int landlock_enter(int *ruleset_fd);
 
 /* Starts the target: descriptors 0, 1, 2, rlimits, LAYERS, seccomp last, exec. *RET_LISTENER: the seccomp notification
- * descriptor (owned). Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */
-int cell_target_start(
-	struct cell_plan *plan, struct cell_layers *layers, int *ret_listener, struct sandbox_error *err);
+ * descriptor (owned). *RET_CPU_NSEC: the CPU time that its process used for all this. Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */
+int cell_target_start(struct cell_plan *plan, struct cell_layers *layers, int *ret_listener,
+	uint64_t *ret_cpu_nsec, struct sandbox_error *err);

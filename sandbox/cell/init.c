@@ -32,7 +32,14 @@ struct ending {
 	uint64_t at_nsec;
 };
 
-static uint64_t cpu_at_join_nsec; /* init's own CPU time when it entered the cgroup */
+static uint64_t cpu_at_join_nsec;  /* init's own CPU time when it entered the cgroup */
+static uint64_t target_setup_nsec; /* what the target's process used before it was the target */
+
+/* CPU time in the cell's cgroup that is not the job's. */
+static uint64_t own_cpu_nsec(void)
+{
+	return sys_own_cpu_nsec() - cpu_at_join_nsec + target_setup_nsec;
+}
 
 static void send_event(const struct wire_event *event)
 {
@@ -47,13 +54,16 @@ _Noreturn static void fail(const struct sandbox_error *err, int control_fd)
 	_exit(1);
 }
 
-/* cgroup v1: "0" is the writer. On v2 the launcher has put the cell into its group with CLONE_INTO_CGROUP. */
+/* cgroup v1: "0" is the writer. On v2 the launcher has put the cell into its group with CLONE_INTO_CGROUP, and all its
+ * CPU time is counted there. The reading before the last write makes the kernel book what has run up to then: it would
+ * book that, up to a tick, to the group that is entered. */
 static int join_cgroups(const struct cell_birth *birth, struct sandbox_error *err)
 {
-	for (uint32_t i = 0; i < birth->order.njoin; i++)
+	for (uint32_t i = 0; i < birth->order.njoin; i++) {
+		cpu_at_join_nsec = sys_own_cpu_nsec();
 		if (write(birth->join_fds[i], "0", 1) != 1)
 			return error_errno(err, "cell.cgroup", "join");
-	cpu_at_join_nsec = sys_own_cpu_nsec();
+	}
 	/* After joining: the group joined is the root that the new cgroup namespace shows. */
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		return error_errno(err, "cell.cgroup", "new cgroup namespace");
@@ -227,14 +237,14 @@ static void run_target(struct cell_plan *plan, struct cell_layers *layers, int s
 	struct sandbox_error err = {0};
 	int listener = -1;
 
-	pid_t target = cell_target_start(plan, layers, &listener, &err);
+	pid_t target = cell_target_start(plan, layers, &listener, &target_setup_nsec, &err);
 	if (target < 0)
 		fail(&err, CELL_CONTROL_FD);
 	struct wire_event started = {
 		.type = WIRE_STARTED,
 		.at_nsec = sys_now_nsec(),
 		.files_nsec = files_nsec,
-		.init_cpu_nsec = sys_own_cpu_nsec() - cpu_at_join_nsec,
+		.setup_cpu_nsec = own_cpu_nsec(),
 	};
 	send_event(&started);
 	watch(target, listener, signal_fd, ending);
@@ -248,7 +258,7 @@ static void report_end(const struct ending *ending)
 		.type = WIRE_ENDED,
 		.status = ending->status,
 		.at_nsec = ending->at_nsec,
-		.init_cpu_nsec = sys_own_cpu_nsec() - cpu_at_join_nsec,
+		.setup_cpu_nsec = own_cpu_nsec(),
 		.switches_voluntary = (uint64_t)ending->usage.ru_nvcsw,
 		.switches_involuntary = (uint64_t)ending->usage.ru_nivcsw,
 	};

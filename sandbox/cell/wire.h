@@ -76,12 +76,12 @@ enum wire_event_type {
 
 struct wire_event {
 	uint32_t type;
-	int32_t status;		/* ENDED: as from waitpid */
-	int32_t syscall_nr;	/* FORBIDDEN */
-	uint32_t syscall_arch;	/* FORBIDDEN */
-	uint64_t at_nsec;	/* CLOCK_MONOTONIC of the thing itself, not of its report */
-	uint64_t files_nsec;	/* STARTED: when files_in was done */
-	uint64_t init_cpu_nsec; /* STARTED, ENDED: CPU that init itself has used inside the cell's cgroup */
+	int32_t status;		 /* ENDED: as from waitpid */
+	int32_t syscall_nr;	 /* FORBIDDEN */
+	uint32_t syscall_arch;	 /* FORBIDDEN */
+	uint64_t at_nsec;	 /* CLOCK_MONOTONIC of the thing itself, not of its report */
+	uint64_t files_nsec;	 /* STARTED: when files_in was done */
+	uint64_t setup_cpu_nsec; /* STARTED, ENDED: CPU time in the cell's cgroup that is not the job's */
 	uint64_t switches_voluntary, switches_involuntary; /* ENDED */
 	struct sandbox_error error;			   /* FAILED */
 	struct sandbox_collected collected[BOUND_COLLECT]; /* COLLECTED */

@@ -145,9 +145,12 @@ size_t cgroup_join_fds(const struct cgroup *cgroup, int ret[CGROUP_CONTROLLER_N]
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < cgroup->host->ntrees; i++)
-		if (cgroup->join_fds[i] >= 0)
-			ret[n++] = cgroup->join_fds[i];
+	for (int is_accounting = 0; is_accounting <= 1; is_accounting++)
+		for (size_t i = 0; i < cgroup->host->ntrees; i++) {
+			unsigned accounts = cgroup->host->trees[i].controllers & 1U << CGROUP_CPUACCT;
+			if (cgroup->join_fds[i] >= 0 && (accounts != 0) == is_accounting)
+				ret[n++] = cgroup->join_fds[i];
+		}
 	return n;
 }
 

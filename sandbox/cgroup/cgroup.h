@@ -60,7 +60,8 @@ int cgroup_set(struct cgroup *cgroup, const struct sandbox_limits *limits, struc
 int cgroup_into_fd(const struct cgroup *cgroup);
 
 /* For the launcher otherwise: descriptors of the files into which a process writes "0" to join (v1 `tasks`, which moves
- * one thread: join before making others; v2 `cgroup.procs`), one per hierarchy; borrowed. Returns how many (at most CGROUP_CONTROLLER_N). */
+ * one thread: join before making others; v2 `cgroup.procs`), one per hierarchy, that which counts CPU
+ * time last; borrowed. Returns how many (at most CGROUP_CONTROLLER_N). */
 size_t cgroup_join_fds(const struct cgroup *cgroup, int ret[CGROUP_CONTROLLER_N]);
 
 struct cgroup_usage {

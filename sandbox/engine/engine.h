@@ -86,7 +86,7 @@ struct sandbox_run {
 	struct sandbox_result result;
 	struct sandbox_error error;
 	bool has_evidence;
-	uint64_t init_cpu_usec;
+	uint64_t setup_cpu_usec;
 	uint64_t deadline_nsec;	 /* of the state */
 	uint64_t cpu_check_nsec; /* the earliest moment at which the CPU budget can be used up */
 	uint64_t poll_nsec;	 /* look at the cgroup's evidence then; NSEC_NEVER: not due */

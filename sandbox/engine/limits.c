@@ -75,7 +75,7 @@ static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
 		run_fail(run, &err);
 		return;
 	}
-	uint64_t used = usage.cpu_usec > run->init_cpu_usec ? usage.cpu_usec - run->init_cpu_usec : 0;
+	uint64_t used = usage.cpu_usec > run->setup_cpu_usec ? usage.cpu_usec - run->setup_cpu_usec : 0;
 	if (used > run->limits.cpu_usec) {
 		run_kill(run, SANDBOX_CPU_LIMIT);
 		return;

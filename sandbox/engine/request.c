@@ -20,7 +20,7 @@ struct builder {
 	struct wire_plan *head;
 	char *strings; /* where the next string goes */
 	size_t room;   /* bytes left for strings */
-	uint64_t input_bytes;
+	uint64_t input_bytes, input_inodes;
 	const char *names[BOUND_FILES];
 	size_t nnames;
 };
@@ -149,6 +149,21 @@ static bool is_taken(const struct builder *builder, const char *name)
 	return false;
 }
 
+/* How many directories NAME needs that no file before it has brought along. */
+static uint64_t count_new_parents(const struct builder *builder, const char *name)
+{
+	uint64_t parents = 0;
+
+	for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		size_t len = (size_t)(slash - name) + 1;
+		bool is_there = false;
+		for (size_t i = 0; i < builder->nnames && !is_there; i++)
+			is_there = strncmp(builder->names[i], name, len) == 0;
+		parents += !is_there;
+	}
+	return parents;
+}
+
 /* Is one of the two the other's directory? */
 static bool is_below(const char *a, const char *b)
 {
@@ -190,6 +205,7 @@ static int put_file_name(
 		return r;
 	if (builder->nnames == BOUND_FILES)
 		return error_set(err, E2BIG, "request.files", "more than %d files", BOUND_FILES);
+	builder->input_inodes += 1 + count_new_parents(builder, name);
 	builder->names[builder->nnames++] = name;
 	if (is_executable)
 		builder->head->files_executable |= UINT64_C(1) << builder->head->nfiles;
@@ -275,6 +291,7 @@ static int put_stdin(struct builder *builder, struct sandbox_error *err)
 	builder->head->has_stdin = 1;
 	if (S_ISREG(st.stx_mode)) {
 		builder->head->stdin_is_file = 1;
+		builder->input_inodes++;
 		return keep_file(builder, fd, O_RDONLY, "standard input", err);
 	}
 	if (!is_pipe(builder->run->sandbox, &st) || !has_mode(fd, O_RDONLY))
@@ -323,11 +340,15 @@ static int put_outputs(struct builder *builder, struct sandbox_error *err)
 
 static int check_sizes(struct builder *builder, struct sandbox_error *err)
 {
-	uint64_t limit = builder->run->limits.disk_bytes;
-	if (builder->input_bytes > limit)
+	const struct sandbox_limits *limits = &builder->run->limits;
+	if (builder->input_bytes > limits->disk_bytes)
 		return error_set(err, E2BIG, "request.files",
 			"the input files need %llu bytes, the disk limit is %llu",
-			(unsigned long long)builder->input_bytes, (unsigned long long)limit);
+			(unsigned long long)builder->input_bytes, (unsigned long long)limits->disk_bytes);
+	if (builder->input_inodes > limits->inodes)
+		return error_set(err, E2BIG, "request.files",
+			"the input files and their directories are %llu inodes, the limit is %llu",
+			(unsigned long long)builder->input_inodes, (unsigned long long)limits->inodes);
 	return 0;
 }
 

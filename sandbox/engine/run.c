@@ -105,7 +105,7 @@ static void read_evidence(struct sandbox_run *run)
 	}
 	run->has_evidence = true;
 	struct sandbox_result *result = &run->result;
-	result->cpu_usec = usage.cpu_usec > run->init_cpu_usec ? usage.cpu_usec - run->init_cpu_usec : 0;
+	result->cpu_usec = usage.cpu_usec > run->setup_cpu_usec ? usage.cpu_usec - run->setup_cpu_usec : 0;
 	/* The kernel samples which of the two it was; the total is exact. What init used is taken from both alike. */
 	if (usage.cpu_usec > 0)
 		result->cpu_user_usec = (uint64_t)((double)usage.user_usec / (double)usage.cpu_usec *
@@ -211,7 +211,7 @@ static void on_started(struct sandbox_run *run, const struct wire_event *event)
 {
 	run->files_nsec = event->files_nsec;
 	run->started_nsec = event->at_nsec;
-	run->init_cpu_usec = event->init_cpu_nsec / 1000;
+	run->setup_cpu_usec = event->setup_cpu_nsec / 1000;
 	/* A limit that struck at once may have come to notice before this: what is known of the target counts then, too. */
 	if (run->state != RUN_BUILDING)
 		return;
@@ -239,7 +239,7 @@ static void on_ended(struct sandbox_run *run, const struct wire_event *event)
 	run->ended_nsec = event->at_nsec;
 	run->facts.has_ended = true;
 	run->facts.status = event->status;
-	run->init_cpu_usec = event->init_cpu_nsec / 1000;
+	run->setup_cpu_usec = event->setup_cpu_nsec / 1000;
 	run->result.switches_voluntary = event->switches_voluntary;
 	run->result.switches_involuntary = event->switches_involuntary;
 	read_evidence(run);

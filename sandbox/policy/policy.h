@@ -91,7 +91,7 @@ int policy_argv(const struct policy *policy, enum sandbox_step step, const struc
 	size_t nfiles, const char *const *args, size_t nargs, const char *argv[], struct sandbox_error *err);
 
 /* Fills zero fields of LIMITS with the step's defaults; -ERANGE with ERR (stage "request.limits", message names the
- * limit and the maximum) when one is above its maximum. */
+ * limit and the bound) when one is above its maximum or below what any run needs. */
 int policy_limits(const struct policy_step *step, struct sandbox_limits *limits, struct sandbox_error *err);
 
 /* Is NAME fit for a file below /box? (struct sandbox_file says what that means.) */

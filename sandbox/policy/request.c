@@ -119,6 +119,10 @@ int policy_limits(const struct policy_step *step, struct sandbox_limits *limits,
 				"%s: %llu is more than the policy's maximum %llu", limit_infos[id].key,
 				(unsigned long long)limit_get(limits, id),
 				(unsigned long long)range->maximum);
+		if (limit_get(limits, id) != 0 && limit_get(limits, id) < limit_minimum(id))
+			return error_set(err, ERANGE, "request.limits",
+				"%s: no run can do with fewer than %llu", limit_infos[id].key,
+				(unsigned long long)limit_minimum(id));
 	}
 	for (enum limit_id id = 0; id < LIMIT_N; id++)
 		if (limit_get(limits, id) == 0)

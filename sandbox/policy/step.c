@@ -146,7 +146,7 @@ static int read_extras(const struct document_at *at, struct policy_step *step)
 	return 0;
 }
 
-static int read_range(const struct document_at *at, struct limit_range *ret)
+static int read_range(const struct document_at *at, uint64_t minimum, struct limit_range *ret)
 {
 	static const char *const keys[] = {"default", "max", NULL};
 	struct document_at standard = document_member(at, "default");
@@ -154,9 +154,9 @@ static int read_range(const struct document_at *at, struct limit_range *ret)
 
 	int r = document_object(at, keys);
 	if (r == 0)
-		r = document_number(&standard, 1, MAX_LIMIT, &ret->standard);
+		r = document_number(&standard, minimum, MAX_LIMIT, &ret->standard);
 	if (r == 0)
-		r = document_number(&maximum, 1, MAX_LIMIT, &ret->maximum);
+		r = document_number(&maximum, minimum, MAX_LIMIT, &ret->maximum);
 	if (r == 0 && ret->maximum < ret->standard)
 		r = document_fail(&maximum, "smaller than default");
 	return r;
@@ -170,9 +170,9 @@ static int read_limits(const struct document_at *at, struct policy_step *step)
 	for (int id = 0; id < LIMIT_N; id++)
 		keys[id] = limit_infos[id].key;
 	int r = document_object(at, keys);
-	for (int id = 0; r == 0 && id < LIMIT_N; id++) {
+	for (enum limit_id id = 0; r == 0 && id < LIMIT_N; id++) {
 		struct document_at limit = document_member(at, limit_infos[id].key);
-		r = read_range(&limit, &step->limits[id]);
+		r = read_range(&limit, limit_minimum(id), &step->limits[id]);
 	}
 	return r;
 }

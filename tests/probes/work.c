@@ -26,6 +26,17 @@ static void work_exit(int argc, char **argv)
 	_exit((int)number(argc, argv, 0, 0));
 }
 
+/* What this process has used since it was cloned. */
+static void work_clock(int argc, char **argv)
+{
+	struct timespec ts = {0};
+
+	(void)argc, (void)argv;
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) == 0)
+		say("cpu_nsec=%llu",
+			(unsigned long long)ts.tv_sec * 1000000000u + (unsigned long long)ts.tv_nsec);
+}
+
 /* signal N: at its default, sent to itself. */
 static void work_signal(int argc, char **argv)
 {
@@ -399,6 +410,7 @@ static void work_swap(int argc, char **argv)
 
 static const struct probe_case cases[] = {
 	{"exit", work_exit},
+	{"clock", work_clock},
 	{"signal", work_signal},
 	{"abort-in-thread", work_abort_in_thread},
 	{"null", work_null},

@@ -88,6 +88,9 @@ START_TEST(each_limit_has_a_maximum)
 		*limit_at(&spec.limits, id) = UINT64_MAX;
 		expect_refusal(host, &spec, -ERANGE, "request.limits");
 	}
+	struct sandbox_spec spec = good_spec();
+	spec.limits.open_files = LIMIT_OPEN_FILES_MIN - 1;
+	expect_refusal(host, &spec, -ERANGE, "request.limits");
 	struct cell *cell = cell_run(host,
 		&(struct cell_plan){.policy = "attack-run", .command = "work exit 7", .limits = maxima});
 	cell_expect_exit(cell, 7);

@@ -319,6 +319,33 @@ START_TEST(files_that_do_not_fit_together_are_refused)
 }
 END_TEST
 
+/* a, d, d/e, d/e/b and, as standard input is a file, one more. */
+START_TEST(input_files_and_their_directories_count_as_inodes)
+{
+	_cleanup_close_ int fd = fd_memfd("input", "x", 1);
+	const struct sandbox_file files[] = {{"d/e/b", fd, false}};
+
+	CELL_OPEN(host, "attack-run");
+	for (uint64_t inodes = 3; inodes <= 5; inodes++) {
+		struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "attack-run",
+							   .command = "work exit 3",
+							   .files = files,
+							   .nfiles = 1,
+							   .input = CELL_INPUT_FD,
+							   .input_fd = fd,
+							   .limits = {.inodes = inodes}});
+		if (inodes == 5) {
+			cell_expect_exit(cell, 3);
+		} else {
+			ck_assert_int_eq(cell->started, -E2BIG);
+			ck_assert_str_eq(cell->error.stage, "request.files");
+		}
+		cell_free(cell);
+	}
+	cell_close(host);
+}
+END_TEST
+
 START_TEST(the_inode_limit_is_exact)
 {
 	CELL_OPEN(host, "attack-run");
@@ -350,7 +377,7 @@ START_TEST(a_run_with_few_descriptors_starts)
 						   .command = "work exit 3",
 						   .collects = collects,
 						   .ncollects = BOUND_COLLECT,
-						   .limits = {.open_files = 6}});
+						   .limits = {.open_files = LIMIT_OPEN_FILES_MIN}});
 	cell_expect_exit(cell, 3);
 	cell_free(cell);
 	cell_close(host);
@@ -419,6 +446,7 @@ TEST_PROGRAM("robustness", 120, tcase_add_test(tc, a_run_started_from_a_done_fun
 	     tcase_add_test(tc, no_descriptor_left_is_one_runs_fault_and_no_other_ones);
 	     tcase_add_test(tc, memory_for_result_files_counts_as_the_cells);
 	     tcase_add_test(tc, files_that_do_not_fit_together_are_refused);
+	     tcase_add_test(tc, input_files_and_their_directories_count_as_inodes);
 	     tcase_add_test(tc, the_inode_limit_is_exact);
 	     tcase_add_test(tc, a_run_with_few_descriptors_starts);
 	     tcase_add_test(tc, runs_that_only_wait_survive_the_launcher);

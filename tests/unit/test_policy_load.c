@@ -77,7 +77,7 @@ static char *command(const char *name, const char *aliases, const char *profile,
 		name, aliases, profile);
 	for (int id = 0; id < LIMIT_N; id++)
 		(void)fprintf(
-			out, "%s\"%s\":{\"default\":1,\"max\":2}", id > 0 ? "," : "", limit_infos[id].key);
+			out, "%s\"%s\":{\"default\":8,\"max\":9}", id > 0 ? "," : "", limit_infos[id].key);
 	(void)fputs("}}}", out);
 	ck_assert_int_eq(fclose(out), 0);
 	return text;
