@@ -3,11 +3,13 @@
 #include "service/http_deadline.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct exchange {
 	struct http_exchanges *all;
 	struct http_request request;
 	struct http_reply reply;
+	char authority[512];   /* of an absolute request target; "" otherwise */
 	bool is_decided;       /* REPLY is the answer, whatever still arrives */
 	struct http_body body; /* owned */
 };
@@ -118,6 +120,22 @@ static enum MHD_Result send_reply(struct exchange *exchange)
 
 /* --- the steps ------------------------------------------------------------------------------------------------ */
 
+/* "http://authority/path" (RFC 9112, 3.2.2): what it names counts, not the Host header. */
+static const char *take_authority(struct exchange *exchange, const char *url)
+{
+	static const char scheme[] = "http://";
+
+	if (strncasecmp(url, scheme, sizeof(scheme) - 1) != 0)
+		return url;
+	const char *authority = url + sizeof(scheme) - 1;
+	size_t len = strcspn(authority, "/");
+	if (len >= sizeof(exchange->authority))
+		return url; /* longer than any host that is accepted: not found */
+	memcpy(exchange->authority, authority, len);
+	exchange->request.host = exchange->authority;
+	return authority[len] != '\0' ? authority + len : "/";
+}
+
 static struct exchange *begin(
 	struct http_exchanges *all, struct MHD_Connection *connection, const char *url, const char *method)
 {
@@ -133,6 +151,7 @@ static struct exchange *begin(
 		.content_type = header_of(connection, "Content-Type"),
 		.connection = connection,
 	};
+	exchange->request.path = take_authority(exchange, url);
 	http_reply_init(&exchange->reply);
 	exchange->is_decided = all->handler.refuse(&exchange->request, &exchange->reply, all->handler.user);
 	return exchange;

@@ -46,6 +46,7 @@ struct job {
 	enum job_status status;
 	enum report_verdict verdict;
 	uint32_t attempt;  /* claims so far */
+	uint32_t failures; /* attempts that the host's failure ended; restarts of the service are none */
 	char *error;	   /* the compiler's message or the cause, at most JOB_ERROR_BYTES */
 	char *output_path; /* object name: "outputs/<id>.txt" */
 	char *stdout_preview;

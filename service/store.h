@@ -24,8 +24,10 @@ struct store_operations {
 	/* running of JOB's attempt → JOB's final status with verdict, results, error, preview …; conditional, durable:
 	 * a job has one result, whoever comes first. */
 	int (*finish)(struct store *store, const struct job *job, struct sandbox_error *err);
-	/* running of that attempt → queued again (the worker could not finish it). */
-	int (*release)(struct store *store, const char *id, uint32_t attempt, struct sandbox_error *err);
+	/* running of that attempt → queued again (the worker could not finish it). IS_FAILURE: failures + 1; false when
+	 * nothing went wrong with the job itself. */
+	int (*release)(struct store *store, const char *id, uint32_t attempt, bool is_failure,
+		struct sandbox_error *err);
 	/* Calls EACH with the id and language of every unfinished job in order of creation, to rebuild an embedded
 	 * queue at start; before that every running job becomes queued (the process that ran it is gone). EACH may use the
 	 * store; its negative errno ends it. From then until close this process is the one that runs these jobs: -EBUSY

@@ -40,6 +40,7 @@ static const char *const versions[] = {
 	" code TEXT NOT NULL,"
 	" input TEXT NOT NULL"
 	") STRICT;",
+	"ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum statement {
@@ -60,14 +61,15 @@ static const char *const statements[STATEMENT_N] = {
 	[CREATE_SOURCE] = "INSERT INTO sources (job, code, input) VALUES (last_insert_rowid(), ?, ?)",
 	[GET] = "SELECT id, user_id, language, status, verdict, attempt, error, output_path, stdout_preview,"
 		" created_usec, updated_usec, started_usec, completed_usec, exec_duration_usec, compile, run,"
-		" code, input"
+		" failures, code, input"
 		" FROM jobs JOIN sources ON job = seq WHERE id = ?",
 	[CLAIM] = "UPDATE jobs SET started_usec = ?1, updated_usec = ?1, status = 'running',"
 		  " attempt = attempt + 1 WHERE id = ?2 AND status = 'queued'",
 	[FINISH] = "UPDATE jobs SET status = ?, verdict = ?, error = ?, output_path = ?, stdout_preview = ?,"
 		   " updated_usec = ?, completed_usec = ?, exec_duration_usec = ?, compile = ?, run = ?"
 		   " WHERE id = ? AND status = 'running' AND attempt = ?",
-	[RELEASE] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
+	[RELEASE] = "UPDATE jobs SET updated_usec = ?, failures = failures + ?, started_usec = NULL,"
+		    " status = 'queued'"
 		    " WHERE id = ? AND status = 'running' AND attempt = ?",
 	/* In the words of the index: it, not the table of all jobs, is searched. */
 	[RECOVER] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
@@ -180,6 +182,7 @@ static int read_job(struct sqlite_call *call, struct job *job, struct sandbox_er
 	r = read_result(call, job, &job->has_compile, &job->compile, err);
 	if (r == 0)
 		r = read_result(call, job, &job->has_run, &job->run, err);
+	job->failures = (uint32_t)sqlite_take_int(call, 0);
 	job->code = sqlite_take_text(call, &job->code_size);
 	job->input = sqlite_take_text(call, &job->input_size);
 	return r < 0 ? r : sqlite_taken(call, err);
@@ -352,20 +355,23 @@ static int store_finish(struct store *store, const struct job *job, struct sandb
 	return r;
 }
 
-static int set_queued(struct sqlite_db *db, const char *id, uint32_t attempt, struct sandbox_error *err)
+static int set_queued(
+	struct sqlite_db *db, const char *id, uint32_t attempt, bool is_failure, struct sandbox_error *err)
 {
 	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, RELEASE);
 
 	sqlite_put_int(&call, job_now_usec());
+	sqlite_put_int(&call, is_failure);
 	sqlite_put_text(&call, id);
 	sqlite_put_int(&call, attempt);
 	return update(&call, id, err);
 }
 
-static int store_release(struct store *store, const char *id, uint32_t attempt, struct sandbox_error *err)
+static int store_release(
+	struct store *store, const char *id, uint32_t attempt, bool is_failure, struct sandbox_error *err)
 {
 	struct sqlite_db *db = lock(store);
-	int r = set_queued(db, id, attempt, err);
+	int r = set_queued(db, id, attempt, is_failure, err);
 
 	unlock(db);
 	return r;

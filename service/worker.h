@@ -2,15 +2,15 @@
  *
  * Receive (leased) → claim (conditional write) → compile and run → store the output → finish (conditional write) →
  * acknowledge. Whatever fails in between, the message comes back and the job is taken up again; the conditional
- * writes see to it that it has one result. A missing supervisor is waited for and costs a job nothing; a job that
- * meets other failures of the host again and again ends as internal_error. */
+ * writes see to it that it has one result. A missing supervisor is waited for and costs a job nothing, nor does a
+ * restart of the service; a job that meets other failures of the host again and again ends as internal_error. */
 #pragma once
 
 #include "service/service.h"
 
 enum {
-	WORKER_ATTEMPTS = 3,	  /* with a failure of the host at the last: internal_error */
-	WORKER_ATTEMPTS_LOST = 5, /* the same when it is the supervisor that vanishes under it */
+	WORKER_FAILURES = 3,	  /* of the host: internal_error */
+	WORKER_FAILURES_LOST = 5, /* the same when it is the supervisor that vanishes under it */
 	WORKER_LEASE_MARGIN_SEC = 60,
 };
 

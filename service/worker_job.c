@@ -92,23 +92,23 @@ static void extend_lease(const struct delivery *delivery, const struct policy *p
 /* --- the job's state ------------------------------------------------------------------------------------------ */
 
 /* The claimed job and its message go back, for another attempt. */
-static void give_back(struct delivery *delivery, unsigned delay_sec)
+static void give_back(struct delivery *delivery, unsigned delay_sec, bool is_failure)
 {
 	struct store *store = delivery->context->service->store;
 	struct sandbox_error err = {0};
 
 	/* Not released: its next delivery finds it running and releases it (release_stale). */
-	if (store->operations->release(store, delivery->job.id, delivery->job.attempt, &err) < 0)
+	if (store->operations->release(store, delivery->job.id, delivery->job.attempt, is_failure, &err) < 0)
 		log_event(LOG_LEVEL_WARN, "store.release", "s:id", delivery->job.id, "e:error", &err, NULL);
 	return_message(delivery, delay_sec);
 }
 
-static void retry(struct delivery *delivery, const struct sandbox_error *why)
+static void retry(struct delivery *delivery, bool is_failure, const struct sandbox_error *why)
 {
 	log_event(LOG_LEVEL_WARN, "job.retry", "s:id", delivery->job.id, "u:attempt",
 		(uint64_t)delivery->job.attempt, "e:error", why, NULL);
 	metrics_retried(delivery->context->service->metrics);
-	give_back(delivery, RETRY_DELAY_SEC);
+	give_back(delivery, RETRY_DELAY_SEC, is_failure);
 }
 
 /* The job is running, says the store, but here is its message again. The first delivery may be a twin of one that
@@ -120,7 +120,7 @@ static int release_stale(const struct delivery *delivery, const struct job *job,
 	if (delivery->message->receive_count <= 1)
 		return STORE_CONFLICT;
 	log_event(LOG_LEVEL_WARN, "job.stale", "s:id", job->id, "u:attempt", (uint64_t)job->attempt, NULL);
-	return store->operations->release(store, job->id, job->attempt, err);
+	return store->operations->release(store, job->id, job->attempt, false, err);
 }
 
 /* The message's job cannot be claimed: it is finished, or someone has it. */
@@ -187,7 +187,7 @@ static void finish(struct delivery *delivery)
 	job->completed_usec = job->updated_usec = job_now_usec();
 	int r = service->store->operations->finish(service->store, job, &err);
 	if (r < 0) {
-		retry(delivery, &err);
+		retry(delivery, false, &err);
 		return;
 	}
 	acknowledge(delivery);
@@ -210,12 +210,12 @@ static void fail(struct delivery *delivery, const struct sandbox_error *err)
 	finish(delivery);
 }
 
-static void retry_or_fail(struct delivery *delivery, uint32_t attempts, const struct sandbox_error *err)
+static void retry_or_fail(struct delivery *delivery, uint32_t failures, const struct sandbox_error *err)
 {
-	if (delivery->job.attempt >= attempts)
+	if (delivery->job.failures + 1 >= failures)
 		fail(delivery, err);
 	else
-		retry(delivery, err);
+		retry(delivery, true, err);
 }
 
 /* --- the delivery --------------------------------------------------------------------------------------------- */
@@ -239,19 +239,19 @@ static void conclude(struct delivery *delivery, int r, const struct sandbox_erro
 		return;
 	case RUNNER_STOPPED:
 		log_event(LOG_LEVEL_INFO, "job.given_back", "s:id", delivery->job.id, NULL);
-		give_back(delivery, 0);
+		give_back(delivery, 0, false);
 		return;
 	case RUNNER_UNREACHABLE:
 		atomic_store(&delivery->context->is_supervisor_lost, true);
-		retry(delivery, err);
+		retry(delivery, false, err);
 		return;
 	case RUNNER_LOST:
 		atomic_store(&delivery->context->is_supervisor_lost, true);
-		retry_or_fail(delivery, WORKER_ATTEMPTS_LOST, err);
+		retry_or_fail(delivery, WORKER_FAILURES_LOST, err);
 		return;
 	default:
 		assert(r < 0);
-		retry_or_fail(delivery, WORKER_ATTEMPTS, err);
+		retry_or_fail(delivery, WORKER_FAILURES, err);
 		return;
 	}
 }

@@ -171,7 +171,7 @@ void store_contract_knows_no_other_jobs(struct store *store)
 	memcpy(id, job.id, sizeof(id));
 	EXPECT(STORE(get)(store, id, &job, &err), STORE_MISSING);
 	EXPECT(STORE(claim)(store, id, &job, &err), STORE_MISSING);
-	EXPECT(STORE(release)(store, id, 1, &err), STORE_MISSING);
+	EXPECT(STORE(release)(store, id, 1, false, &err), STORE_MISSING);
 	contract_complete(&job);
 	EXPECT(STORE(finish)(store, &job, &err), STORE_MISSING);
 	ck_assert_ptr_null(job.user_id);
@@ -271,7 +271,7 @@ void store_contract_takes_the_first_result_only(struct store *store)
 	second.verdict = REPORT_RUNTIME_ERROR;
 	EXPECT(STORE(finish)(store, &second, &err), STORE_CONFLICT);
 	EXPECT(STORE(claim)(store, id, &again, &err), STORE_CONFLICT);
-	EXPECT(STORE(release)(store, id, 1, &err), STORE_CONFLICT);
+	EXPECT(STORE(release)(store, id, 1, false, &err), STORE_CONFLICT);
 	expect_stored(store, &job);
 	job_free(&job);
 }
@@ -282,7 +282,7 @@ void store_contract_takes_no_result_of_an_old_attempt(struct store *store)
 
 	contract_create(store, id);
 	struct job old = claim(store, id);
-	EXPECT(STORE(release)(store, id, old.attempt, &err), 0);
+	EXPECT(STORE(release)(store, id, old.attempt, false, &err), 0);
 	struct job job = claim(store, id);
 	contract_complete(&old);
 	EXPECT(STORE(finish)(store, &old, &err), STORE_CONFLICT);
@@ -318,8 +318,9 @@ void store_contract_releases_for_another_attempt(struct store *store)
 		job = claim(store, id);
 		ck_assert_uint_eq(job.attempt, attempt);
 		job_free(&job);
-		EXPECT(STORE(release)(store, id, attempt, &err), 0);
+		EXPECT(STORE(release)(store, id, attempt, attempt != 2, &err), 0);
 		EXPECT(STORE(get)(store, id, &job, &err), 0);
+		ck_assert_uint_eq(job.failures, attempt == 1 ? 1 : attempt - 1);
 		ck_assert_int_eq((int)job.status, JOB_QUEUED);
 		ck_assert_int_eq(job.started_usec, 0);
 		ck_assert_uint_eq(job.attempt, attempt);
@@ -332,10 +333,10 @@ void store_contract_releases_only_the_running_attempt(struct store *store)
 	char id[JOB_ID_SIZE];
 
 	contract_create(store, id);
-	EXPECT(STORE(release)(store, id, 0, &err), STORE_CONFLICT);
+	EXPECT(STORE(release)(store, id, 0, false, &err), STORE_CONFLICT);
 	struct job job = claim(store, id);
-	EXPECT(STORE(release)(store, id, 0, &err), STORE_CONFLICT);
-	EXPECT(STORE(release)(store, id, 2, &err), STORE_CONFLICT);
+	EXPECT(STORE(release)(store, id, 0, false, &err), STORE_CONFLICT);
+	EXPECT(STORE(release)(store, id, 2, false, &err), STORE_CONFLICT);
 	expect_stored(store, &job);
 	job_free(&job);
 }

@@ -55,6 +55,23 @@ START_TEST(go_is_compiled_and_run)
 }
 END_TEST
 
+START_TEST(what_compiles_to_no_program_is_123)
+{
+	NEEDS_IMAGE("go");
+	PLACE_ENTER(before);
+	const char *source = place_write("f.go", "package other\n\nfunc F() {}\n");
+	struct program program = program_run("cofferdam", "exec", "go", source, "--report", place_path("r"));
+	expect_status(program, 123);
+	ck_assert_ptr_nonnull(strstr(program.err, "no program that can be run"));
+	program_free(&program);
+	json_t *json = place_report("r");
+	expect_string(json, "verdict", "compile_error");
+	ck_assert(json_is_null(json_object_get(json, "run")));
+	json_decref(json);
+	place_leave(&before);
+}
+END_TEST
+
 START_TEST(what_does_not_compile_is_123)
 {
 	NEEDS_IMAGE("cpp");
@@ -168,7 +185,9 @@ START_TEST(wrong_usage_of_exec_is_125)
 END_TEST
 
 TEST_PROGRAM("exec", 200, tcase_add_test(tc, cpp_is_compiled_and_run_with_input_and_arguments);
-	     tcase_add_test(tc, go_is_compiled_and_run); tcase_add_test(tc, what_does_not_compile_is_123);
+	     tcase_add_test(tc, go_is_compiled_and_run);
+	     tcase_add_test(tc, what_compiles_to_no_program_is_123);
+	     tcase_add_test(tc, what_does_not_compile_is_123);
 	     tcase_add_test(tc, each_end_has_its_status_and_verdict);
 	     tcase_add_test(tc, files_keep_their_directories_or_get_the_languages_name);
 	     tcase_add_test(tc, wrong_usage_of_exec_is_125))

@@ -164,7 +164,7 @@ END_TEST
 
 /* --- cofferdam serve, killed here and there --------------------------------------------------------------------- */
 
-/* A job that the supervisor vanishes under at its fifth attempt is given up (WORKER_ATTEMPTS_LOST): fewer kills. */
+/* A job that the supervisor vanishes under for the fifth time is given up (WORKER_FAILURES_LOST): fewer kills. */
 enum { MANY = 20, KILLS = 2 };
 
 static struct test_service address_of(const struct serve *serve)

@@ -1,3 +1,4 @@
+#include "sandbox/base/fd.h"
 #include "service/http.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/test.h"
@@ -25,8 +26,12 @@ static bool refuse(const struct http_request *request, struct http_reply *reply,
 	return true;
 }
 
+static char seen_host[64], seen_path[64];
+
 static void answer_size(const struct http_request *request, struct http_reply *reply, void *user)
 {
+	(void)snprintf(seen_host, sizeof(seen_host), "%s", request->host ? request->host : "none");
+	(void)snprintf(seen_path, sizeof(seen_path), "%s", request->path);
 	const char *query = http_query(request, "q");
 
 	(void)user;
@@ -208,6 +213,32 @@ START_TEST(a_new_request_has_its_whole_time)
 }
 END_TEST
 
+/* RFC 9112, 3.2.2: the target's authority counts, not the Host header. */
+START_TEST(an_absolute_target_is_taken_apart)
+{
+	static const struct {
+		const char *request, *host, *path;
+	} rows[] = {
+		{"GET http://a.example:80/x/y?q=1 HTTP/1.1\r\nHost: b\r\n\r\n", "a.example:80", "/x/y"},
+		{"GET HTTP://a.example HTTP/1.1\r\nHost: b\r\n\r\n", "a.example", "/"},
+		{"GET /x HTTP/1.1\r\nHost: b\r\n\r\n", "b", "/x"},
+	};
+	char buf[1024];
+
+	start(BODY_MAX, LONG_SEC);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd = http_client_connect(url);
+		ck_assert_int_eq(send(fd, rows[i].request, strlen(rows[i].request), MSG_NOSIGNAL),
+			(ssize_t)strlen(rows[i].request));
+		ck_assert_int_gt(recv(fd, buf, sizeof(buf), 0), 0);
+		ck_assert_str_eq(seen_host, rows[i].host);
+		ck_assert_str_eq(seen_path, rows[i].path);
+		(void)close(fd);
+	}
+	stop();
+}
+END_TEST
+
 START_TEST(closes_with_connections_open)
 {
 	start(BODY_MAX, LONG_SEC);
@@ -246,4 +277,5 @@ TEST_PROGRAM("http", 60, tcase_add_test(tc, hands_over_the_whole_request);
 	     tcase_add_loop_test(tc, ends_half_sent_requests, 0, N(half_sent));
 	     tcase_add_test(tc, ends_trickling_requests);
 	     tcase_add_test(tc, a_new_request_has_its_whole_time);
+	     tcase_add_test(tc, an_absolute_target_is_taken_apart);
 	     tcase_add_test(tc, closes_with_connections_open); tcase_add_test(tc, says_why_it_cannot_listen))
