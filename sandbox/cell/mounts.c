@@ -57,7 +57,7 @@ static int bind_directory(const char *source, const char *path, struct sandbox_e
 
 static int make_directory(const char *path, mode_t mode, uid_t owner, struct sandbox_error *err)
 {
-	if (mkdir(path, mode) < 0 || lchown(path, owner, owner) < 0 || chmod(path, mode) < 0)
+	if (mkdir(path, mode) < 0 || chmod(path, mode) < 0 || lchown(path, owner, owner) < 0)
 		return error_errno(err, "cell.scratch", "%s", path);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* supervise.c: `cofferdam supervise`: the privileged half alone: an engine behind a door. */
 #include "sandbox/base/log.h"
 #include "sandbox/cli/cli.h"
+#include "sandbox/cli/confine.h"
 #include "sandbox/cli/ready.h"
 #include "sandbox/door/server.h"
 
@@ -111,6 +112,8 @@ static int supervise(const struct supervise_options *options, struct sandbox_err
 	struct door *door = NULL;
 
 	int r = settle(options, err);
+	if (r == 0)
+		r = confine_supervisor(err);
 	if (r == 0)
 		r = open_engine(options, &sandbox, err);
 	if (r == 0)
