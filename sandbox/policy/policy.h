@@ -74,8 +74,9 @@ int policy_set_load(const char *dir, const char *only, struct policy_set **ret, 
 
 /* For `cofferdam verify`, which is to attack what is deployed: adds for each step of each policy a command policy
  * "NAME@STEP" ("cpp@compile"). Its run step is that step, with its image, seccomp program, environment, writable layers,
- * /proc and limits, but takes the whole argv from the request, and can execute files of /box, as the attack program is one. No policy's own name holds an '@', and the supervisor
- * never adds variants: a request at the door cannot mean one. 0, or -ENOMEM with ERR. */
+ * /proc and limits, but takes the whole argv from the request, and can execute files of /box, as the attack program is
+ * one. No policy's own name holds an '@', and the supervisor never adds variants: a request at the door cannot mean one.
+ * 0, or -ENOMEM with ERR. */
 int policy_set_add_variants(struct policy_set *set, struct sandbox_error *err);
 
 /* Accepts NULL; returns NULL. */

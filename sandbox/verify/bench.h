@@ -29,10 +29,11 @@ struct bench {
 	size_t nsites;
 	int64_t image_sums[SITES_MAX];		  /* of each site's image, as it was last seen; 0: not yet */
 	struct attempt *attempts[BENCH_ATTEMPTS]; /* borrowed; those under way */
-	pid_t bystander; /* a process of the host that does nothing: it must stay so */
-	char canary[64]; /* path of the host's file with BENCH_SECRET; "": none */
-	bool is_caught;	 /* a signal came: no attempt is to be waited for */
-	bool is_broken;	 /* the engine is: ERROR says why */
+	pid_t bystander;   /* a process of the host that does nothing: it must stay so */
+	char canary[64];   /* path of the host's file with BENCH_SECRET; "": none */
+	unsigned rest_sec; /* how long the host may take to come to rest; 0: 10 s */
+	bool is_caught;	   /* a signal came: no attempt is to be waited for */
+	bool is_broken;	   /* the engine is: ERROR says why */
 	struct sandbox_error error;
 };
 

@@ -224,7 +224,8 @@ static time_t now_sec(void)
 static void compare_host(struct trial *trial, const struct witness *before)
 {
 	bool has_content = trial->row->needs & CORPUS_CONTENT;
-	time_t end = now_sec() + REST_SEC;
+	unsigned patience = trial->bench->rest_sec != 0 ? trial->bench->rest_sec : REST_SEC;
+	time_t end = now_sec() + patience;
 	struct witness now;
 	char text[TRIAL_TEXT / 2];
 

@@ -165,4 +165,5 @@ const char *cell_images_dir(void);
 const char *cell_probes_dir(void);
 /* A temporary directory with the shipped and the test policies; the caller removes it with cell_remove_policies. */
 void cell_make_policies(char *path, size_t size);
+void cell_make_shipped_policies(char *path, size_t size); /* those alone */
 void cell_remove_policies(const char *path);

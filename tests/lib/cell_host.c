@@ -262,17 +262,23 @@ static void copy_policies(const char *from, const char *to, const char *kind)
 		(void)closedir(dir);
 }
 
-void cell_make_policies(char *path, size_t size)
+static const char *const policy_kinds[] = {"languages", "commands", "seccomp"};
+
+void cell_make_shipped_policies(char *path, size_t size)
 {
-	static const char *const kinds[] = {"languages", "commands", "seccomp"};
 	const char *shipped = getenv("POLICIES_DIR");
 
 	(void)snprintf(path, size, "/tmp/cofferdam-policies-XXXXXX");
 	ck_assert_msg(mkdtemp(path) != NULL, "%s: %s", path, strerror(errno));
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		copy_policies(shipped != NULL ? shipped : DEFAULT_POLICIES_DIR, path, kinds[i]);
-		copy_policies("tests/policies", path, kinds[i]);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(policy_kinds); i++)
+		copy_policies(shipped != NULL ? shipped : DEFAULT_POLICIES_DIR, path, policy_kinds[i]);
+}
+
+void cell_make_policies(char *path, size_t size)
+{
+	cell_make_shipped_policies(path, size);
+	for (size_t i = 0; i < ARRAY_SIZE(policy_kinds); i++)
+		copy_policies("tests/policies", path, policy_kinds[i]);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
