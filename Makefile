@@ -202,7 +202,7 @@ fuzzers: | deps
 		$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2>/dev/null; \
 	then $(MAKE) MODE=fuzz CC='$(FUZZ_CC)' fuzz-programs; else rm -rf $(FUZZERS_DIR); fi
 fuzz-programs: $(FUZZERS)
-$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libservice.a $(BUILD)/libsandbox.a
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libtest.a $(BUILD)/libservice.a $(BUILD)/libsandbox.a
 	echo "link    $@"
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS)
@@ -247,7 +247,7 @@ build/analyze/%.tidy: % | deps
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
 DEPS_GROUPS := build $(if $(filter run images verify test asan deps,$(GOALS)),images) \
-	$(if $(filter test asan torture deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+	$(if $(filter test asan torture fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps

@@ -40,7 +40,7 @@ void api_page(struct api *api, const struct http_request *request, struct http_r
 	api_base_url(request, base);
 	if (asprintf(&text, page, base) < 0)
 		text = NULL;
-	http_reply_text(reply, "text/html; charset=utf-8", text ? text : "");
+	http_reply_text(reply, "text/html; charset=utf-8", text);
 }
 
 /* The process lives and answers; whether it can work is /ready's business. */

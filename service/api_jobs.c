@@ -62,17 +62,29 @@ static int check_language(struct api *api, struct job *job, struct api_error *er
 	return 0;
 }
 
-/* Durable in the store first, then in the queue. Should the second fail, the client is told to try again; the job
- * is then found and run at the next start (store->recover), never lost, at worst done twice under two ids. */
-static int accept(struct api *api, struct job *job, struct sandbox_error *err)
+static void begin_job(struct job *job)
 {
-	struct store *store = api->service->store;
-	struct queue *queue = api->service->queue;
-
 	job_new_id(job->id);
 	job->status = JOB_QUEUED;
 	job->created_usec = job->updated_usec = job_now_usec();
 	job->exec_duration_usec = -1;
+}
+
+/* The answer is ready before the job is stored, so that what is stored is also answered. */
+static int prepare_reply(struct http_reply *reply, const struct job *job, struct sandbox_error *err)
+{
+	http_reply_json(reply, 202, job_json(job));
+	http_reply_header(reply, "Location", "/status?id=%s", job->id);
+	return reply->status == 202 ? 0 : error_set(err, ENOMEM, "api.submit", "no memory");
+}
+
+/* Durable in the store first, then in the queue. Should the second fail, the client is told to try again; the job
+ * is then found and run at the next start (store->recover), never lost, at worst done twice under two ids. */
+static int accept(struct api *api, const struct job *job, struct sandbox_error *err)
+{
+	struct store *store = api->service->store;
+	struct queue *queue = api->service->queue;
+
 	int r = store->operations->create(store, job, err);
 	if (r > 0)
 		return error_set(err, EEXIST, "api.submit", "a fresh id exists already");
@@ -81,14 +93,26 @@ static int accept(struct api *api, struct job *job, struct sandbox_error *err)
 	return r;
 }
 
-static void reply_accepted(struct api *api, struct http_reply *reply, const struct job *job)
+static void note_accepted(struct api *api, const struct job *job)
 {
 	metrics_submitted(api->service->metrics, job->language);
 	log_event(LOG_LEVEL_INFO, "job.submitted", "s:id", job->id, "s:user", job->user_id, "s:language",
 		job->language, "u:code_bytes", (uint64_t)job->code_size, "u:input_bytes",
 		(uint64_t)job->input_size, NULL);
-	http_reply_json(reply, 202, job_json(job));
-	http_reply_header(reply, "Location", "/status?id=%s", job->id);
+}
+
+static void reply_refused(struct api *api, struct http_reply *reply, int r, const struct api_error *error,
+	struct sandbox_error *err)
+{
+	http_reply_free(reply); /* what was prepared for the other case */
+	if (r == API_ERROR_UNSUPPORTED_LANGUAGE) {
+		reply_unsupported(api, reply, error);
+	} else if (r > 0) {
+		http_reply_error(reply, error);
+	} else {
+		(void)error_set(err, -r, "api.submit", "no memory");
+		reply_unavailable(reply, "submit.failed", err);
+	}
 }
 
 void api_submit(struct api *api, const struct http_request *request, struct http_reply *reply)
@@ -104,16 +128,16 @@ void api_submit(struct api *api, const struct http_request *request, struct http
 	int r = request_parse(request->body, request->body_size, &limits, &job, &error);
 	if (r == 0)
 		r = check_language(api, &job, &error);
+	if (r == 0) {
+		begin_job(&job);
+		r = prepare_reply(reply, &job, &err);
+	}
 	if (r == 0)
 		r = accept(api, &job, &err);
 	if (r == 0)
-		reply_accepted(api, reply, &job);
-	else if (r == API_ERROR_UNSUPPORTED_LANGUAGE)
-		reply_unsupported(api, reply, &error);
-	else if (r > 0)
-		http_reply_error(reply, &error);
+		note_accepted(api, &job);
 	else
-		reply_unavailable(reply, "submit.failed", &err);
+		reply_refused(api, reply, r, &error, &err);
 	job_free(&job);
 }
 
@@ -250,18 +274,20 @@ static bool object_name_ok(const char *name)
 	return job_id_ok(id);
 }
 
-static int check_link(
-	struct api *api, const struct http_request *request, const char *name, struct api_error *error)
+/* 0: the link is good; an enum api_error_code with ERROR; or a negative errno with ERR: who knows. */
+static int check_link(struct api *api, const struct http_request *request, const char *name,
+	struct api_error *error, struct sandbox_error *err)
 {
 	struct objects *objects = api->service->objects;
 	const char *expires = http_query(request, "expires");
 	const char *signature = http_query(request, "signature");
-	struct sandbox_error err = {0};
+	int r = -EACCES;
 
-	if (expires != NULL && signature != NULL &&
-		objects->operations->verify(objects, name, expires, signature, &err) == 0)
-		return 0;
-	if (strcmp(err.stage, "objects.expired") == 0)
+	if (expires != NULL && signature != NULL)
+		r = objects->operations->verify(objects, name, expires, signature, err);
+	if (r != -EACCES)
+		return r;
+	if (strcmp(err->stage, "objects.expired") == 0)
 		return api_error_set(error, API_ERROR_LINK_EXPIRED, NULL,
 			"this link has expired; GET /result makes a new one");
 	return api_error_set(error, API_ERROR_LINK_INVALID, NULL, "this link was not made by this service");
@@ -290,15 +316,18 @@ static void reply_object(struct api *api, struct http_reply *reply, const char *
 void api_object(struct api *api, const struct http_request *request, struct http_reply *reply)
 {
 	const char *name = request->path + strlen("/objects/");
+	struct sandbox_error err = {0};
 	struct api_error error;
 	int r;
 
 	if (!object_name_ok(name))
 		r = api_error_set(&error, API_ERROR_NOT_FOUND, NULL, "there is nothing at this path");
 	else
-		r = check_link(api, request, name, &error);
-	if (r != 0)
+		r = check_link(api, request, name, &error, &err);
+	if (r > 0)
 		http_reply_error(reply, &error);
+	else if (r < 0)
+		reply_unavailable(reply, "objects.verify", &err);
 	else
 		reply_object(api, reply, name);
 }

@@ -57,6 +57,7 @@ void api_ready(struct api *api, const struct http_request *request, struct http_
 	bool has_worker = strcmp(api->service->config.role, "api") != 0;
 	json_t *found = json_object();
 	bool is_ready = true;
+	int r = 0;
 
 	(void)request;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
@@ -65,7 +66,11 @@ void api_ready(struct api *api, const struct http_request *request, struct http_
 			continue;
 		bool is_ok = checks[i].check(api, &err) == 0;
 		is_ready &= is_ok;
-		(void)json_object_set_new(found, checks[i].name, json_string(is_ok ? "ok" : err.message));
+		r |= json_object_set_new(found, checks[i].name, json_string(is_ok ? "ok" : err.message));
+	}
+	if (r != 0) { /* no memory; half of the checks would say nothing */
+		json_decref(found);
+		found = NULL;
 	}
 	http_reply_json(
 		reply, is_ready ? 200 : 503, json_pack("{s:b, s:o}", "ready", is_ready, "checks", found));

@@ -58,7 +58,7 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *f
 /* JSON, one line; takes the reference. NULL (no memory) makes it a bare 500. */
 void http_reply_json(struct http_reply *reply, unsigned status, json_t *json);
 void http_reply_error(struct http_reply *reply, const struct api_error *error);
-/* A copy of TEXT. */
+/* A copy of TEXT; NULL (no memory) makes it a bare 500. */
 void http_reply_text(struct http_reply *reply, const char *content_type, const char *text);
 
 /* Both may be called from several threads at once. */

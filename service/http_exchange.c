@@ -88,17 +88,27 @@ static struct MHD_Response *make_response(struct http_reply *reply)
 	return response;
 }
 
-static void add_headers(struct MHD_Response *response, const struct http_reply *reply)
+/* All or none: an answer without its security headers is not to leave the house. */
+static bool add_headers(struct MHD_Response *response, const struct http_reply *reply)
 {
+	static const struct {
+		const char *name, *value;
+	} always[] = {
+		{"X-Content-Type-Options", "nosniff"},
+		{"Cache-Control", "no-store"},
+		{"Referrer-Policy", "no-referrer"},
+		{"Content-Security-Policy",
+			"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+	};
+	enum MHD_Result r = MHD_YES;
+
 	if (reply->content_type != NULL)
-		(void)MHD_add_response_header(response, "Content-Type", reply->content_type);
-	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
-	(void)MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-	(void)MHD_add_response_header(response, "Content-Security-Policy",
-		"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-	for (size_t i = 0; i < reply->nheaders; i++)
-		(void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+		r = MHD_add_response_header(response, "Content-Type", reply->content_type);
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]) && r == MHD_YES; i++)
+		r = MHD_add_response_header(response, always[i].name, always[i].value);
+	for (size_t i = 0; i < reply->nheaders && r == MHD_YES; i++)
+		r = MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+	return r == MHD_YES;
 }
 
 static enum MHD_Result send_reply(struct exchange *exchange)
@@ -110,10 +120,12 @@ static enum MHD_Result send_reply(struct exchange *exchange)
 	struct MHD_Response *response = make_response(&exchange->reply);
 	if (response == NULL)
 		return MHD_NO; /* no memory: the connection is closed */
-	add_headers(response, &exchange->reply);
-	exchange->all->handler.sent(&exchange->request, &exchange->reply, exchange->all->handler.user);
-	enum MHD_Result r =
-		MHD_queue_response(exchange->request.connection, exchange->reply.status, response);
+	enum MHD_Result r = MHD_NO;
+	if (add_headers(response, &exchange->reply)) {
+		exchange->all->handler.sent(
+			&exchange->request, &exchange->reply, exchange->all->handler.user);
+		r = MHD_queue_response(exchange->request.connection, exchange->reply.status, response);
+	}
 	MHD_destroy_response(response);
 	return r;
 }

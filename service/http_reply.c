@@ -1,6 +1,7 @@
 #include "service/http.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/json/json_text.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -34,14 +35,12 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *f
 
 void http_reply_json(struct http_reply *reply, unsigned status, json_t *json)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-	size_t size = text ? strlen(text) : 0;
-	char *line = text ? realloc(text, size + 1) : NULL;
+	size_t size = 0;
+	char *line = json_text_print(json, JSON_COMPACT | JSON_REAL_PRECISION(15), &size);
 
 	json_decref(json);
 	reply->content_type = json_content;
 	if (line == NULL) {
-		free(text);
 		reply->status = 500;
 		return;
 	}
@@ -62,7 +61,7 @@ void http_reply_error(struct http_reply *reply, const struct api_error *error)
 void http_reply_text(struct http_reply *reply, const char *content_type, const char *text)
 {
 	reply->content_type = content_type;
-	reply->body = strdup(text);
+	reply->body = text ? strdup(text) : NULL;
 	reply->body_size = reply->body ? strlen(text) : 0;
 	reply->status = reply->body ? 200 : 500;
 }

@@ -24,7 +24,8 @@ struct objects_operations {
 	int (*url)(struct objects *objects, const char *name, const char *base_url, unsigned ttl_sec,
 		char **ret, struct sandbox_error *err);
 	/* Is QUERY ("expires=…&signature=…", already decoded into its two values) a valid signature for NAME now?
-	 * 0 yes; -EACCES no (stage "objects.signature" or "objects.expired"). Backends with URLs of their own: -ENOTSUP. */
+	 * 0 yes; -EACCES no (stage "objects.signature" or "objects.expired"). Backends with URLs of their own: -ENOTSUP;
+	 * anything else: it could not be told. */
 	int (*verify)(struct objects *objects, const char *name, const char *expires, const char *signature,
 		struct sandbox_error *err);
 	int (*ping)(struct objects *objects, struct sandbox_error *err);

@@ -224,9 +224,15 @@ static int objects_verify(struct objects *base, const char *name, const char *ex
 	static const char stage[] = "objects.signature";
 	char wanted[SIGNATURE_SIZE];
 
-	if (!name_ok(name) || strlen(signature) != sizeof(wanted) - 1 ||
-		sign(from_base(base), name, expires, wanted, NULL) < 0 ||
-		CRYPTO_memcmp(wanted, signature, sizeof(wanted) - 1) != 0)
+	if (!name_ok(name) || strlen(signature) != sizeof(wanted) - 1)
+		return refuse(stage, err);
+	struct sandbox_error cause = {0};
+	int r = sign(from_base(base), name, expires, wanted, &cause);
+	if (r == -EINVAL)
+		return refuse(stage, err);
+	if (r < 0) /* ours, not the link's */
+		return error_set(err, -r, cause.stage, "%s", cause.message);
+	if (CRYPTO_memcmp(wanted, signature, sizeof(wanted) - 1) != 0)
 		return refuse(stage, err);
 	return now_sec() < strtoll(expires, NULL, 10) ? 0 : refuse("objects.expired", err);
 }

@@ -120,18 +120,13 @@ static int new_receipt(char *receipt, size_t size, struct sandbox_error *err)
 	return 0;
 }
 
-/* The row of LEASE into MESSAGE. The statement is run to its end: only then has it been committed. */
+/* The row of LEASE into MESSAGE. The statement is run to its end: only then has it been committed. Nothing here may
+ * fail for want of memory, as the message would be leased, but to nobody. */
 static int take_message(struct sqlite_call *call, struct queue_message *message, struct sandbox_error *err)
 {
-	_cleanup_free_ char *id = sqlite_take_text(call, NULL);
-	_cleanup_free_ char *language = sqlite_take_text(call, NULL);
-
+	sqlite_take_into(call, message->id, sizeof(message->id));
+	sqlite_take_into(call, message->language, sizeof(message->language));
 	message->receive_count = (uint32_t)sqlite_take_int(call, 0);
-	int r = sqlite_taken(call, err);
-	if (r < 0)
-		return r;
-	(void)snprintf(message->id, sizeof(message->id), "%s", id);
-	(void)snprintf(message->language, sizeof(message->language), "%s", language);
 	return sqlite_run(call, err);
 }
 

@@ -89,8 +89,11 @@ static int ask(struct sqlite_db *db, const char *sql, char *text, size_t size, s
 	int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
-	if (code == SQLITE_ROW)
-		(void)snprintf(text, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+	const unsigned char *answer = code == SQLITE_ROW ? sqlite3_column_text(statement, 0) : NULL;
+	if (code == SQLITE_ROW && answer == NULL)
+		code = SQLITE_NOMEM;
+	if (answer != NULL)
+		(void)snprintf(text, size, "%s", (const char *)answer);
 	(void)sqlite3_finalize(statement);
 	return code == SQLITE_ROW ? 0 : fail(db, code, err);
 }
@@ -134,6 +137,22 @@ static int migrate(struct sqlite_db *db, struct sandbox_error *err)
 	return r < 0 ? r : execute(db, sql, err);
 }
 
+/* Those of a transaction are kept as well: short of memory, a text that is not prepared could not be. */
+static int prepare_transaction(struct sqlite_db *db, struct sandbox_error *err)
+{
+	static const char *const texts[TRANSACTION_N] = {[TRANSACTION_BEGIN] = "BEGIN IMMEDIATE",
+		[TRANSACTION_COMMIT] = "COMMIT",
+		[TRANSACTION_ROLLBACK] = "ROLLBACK"};
+
+	for (size_t i = 0; i < TRANSACTION_N; i++) {
+		int code = sqlite3_prepare_v3(
+			db->handle, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->transaction[i], NULL);
+		if (code != SQLITE_OK)
+			return fail(db, code, err);
+	}
+	return 0;
+}
+
 static int prepare(struct sqlite_db *db, struct sandbox_error *err)
 {
 	const struct sqlite_schema *schema = db->schema;
@@ -156,6 +175,8 @@ static int open_file(struct sqlite_db *db, int dirfd, struct sandbox_error *err)
 
 	if (r == 0)
 		r = connect_file(db, err);
+	if (r == 0)
+		r = prepare_transaction(db, err);
 	if (r == 0)
 		r = sqlite_begin(db, err);
 	if (r == 0)
@@ -190,6 +211,8 @@ void sqlite_close(struct sqlite_db *db)
 		return;
 	for (size_t i = 0; db->statements != NULL && i < db->schema->nstatements; i++)
 		(void)sqlite3_finalize(db->statements[i]);
+	for (size_t i = 0; i < TRANSACTION_N; i++)
+		(void)sqlite3_finalize(db->transaction[i]);
 	(void)sqlite3_close(db->handle);
 	free(db->statements);
 	free(db->path);
@@ -199,32 +222,56 @@ void sqlite_close(struct sqlite_db *db)
 
 /* --- transactions --------------------------------------------------------------------------------------------- */
 
+static int transact(struct sqlite_db *db, enum sqlite_transaction which)
+{
+	int code = sqlite3_step(db->transaction[which]);
+
+	(void)sqlite3_reset(db->transaction[which]);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* Has an earlier transaction been left for want of memory? Now, or this operation fails as well. */
+static int leave_stuck(struct sqlite_db *db)
+{
+	if (db->is_stuck)
+		sqlite_rollback(db);
+	return db->is_stuck ? SQLITE_NOMEM : SQLITE_OK;
+}
+
 int sqlite_begin(struct sqlite_db *db, struct sandbox_error *err)
 {
-	return execute(db, "BEGIN IMMEDIATE", err);
+	int code = leave_stuck(db);
+
+	if (code == SQLITE_OK)
+		code = transact(db, TRANSACTION_BEGIN);
+
+	return code == SQLITE_OK ? 0 : fail(db, code, err);
 }
 
 int sqlite_commit(struct sqlite_db *db, struct sandbox_error *err)
 {
-	int r = execute(db, "COMMIT", err);
+	int code = transact(db, TRANSACTION_COMMIT);
 
-	if (r < 0)
-		sqlite_rollback(db);
-	return r;
+	if (code == SQLITE_OK)
+		return 0;
+	sqlite_rollback(db);
+	return fail(db, code, err);
 }
 
 void sqlite_rollback(struct sqlite_db *db)
 {
 	/* Some failures (a full disk) have rolled back already. */
 	if (sqlite3_get_autocommit(db->handle) == 0)
-		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+		(void)transact(db, TRANSACTION_ROLLBACK);
+	db->is_stuck = sqlite3_get_autocommit(db->handle) == 0;
 }
 
 /* --- calls ---------------------------------------------------------------------------------------------------- */
 
 struct sqlite_call sqlite_call(struct sqlite_db *db, size_t statement)
 {
-	return (struct sqlite_call){.db = db, .statement = db->statements[statement]};
+	return (struct sqlite_call){
+		.db = db, .statement = db->statements[statement], .failed = leave_stuck(db)};
 }
 
 static void note(struct sqlite_call *call, int code)
@@ -287,6 +334,19 @@ char *sqlite_take_text(struct sqlite_call *call, size_t *size)
 	if (size != NULL)
 		*size = length;
 	return copy;
+}
+
+void sqlite_take_into(struct sqlite_call *call, char *text, size_t size)
+{
+	int column = call->ntaken++;
+	/* Neither of the two converts or copies what the column holds. */
+	const void *bytes = sqlite3_column_blob(call->statement, column);
+	size_t length = (size_t)sqlite3_column_bytes(call->statement, column);
+
+	length = length < size ? length : size - 1;
+	if (length > 0)
+		memcpy(text, bytes, length);
+	text[length] = '\0';
 }
 
 int64_t sqlite_take_int(struct sqlite_call *call, int64_t absent)

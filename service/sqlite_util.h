@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,12 +23,17 @@ struct sqlite_schema {
 	size_t nstatements;
 };
 
+enum sqlite_transaction { TRANSACTION_BEGIN, TRANSACTION_COMMIT, TRANSACTION_ROLLBACK, TRANSACTION_N };
+
 struct sqlite_db {
-	const struct sqlite_schema *schema; /* static */
-	char *path;			    /* owned */
-	sqlite3 *handle;		    /* owned */
-	sqlite3_stmt **statements;	    /* owned */
+	const struct sqlite_schema *schema;	  /* static */
+	char *path;				  /* owned */
+	sqlite3 *handle;			  /* owned */
+	sqlite3_stmt **statements;		  /* owned */
+	sqlite3_stmt *transaction[TRANSACTION_N]; /* owned */
 	pthread_mutex_t lock;
+	/* There was no memory to roll back, and a transaction is still open. The next call does it before anything else. */
+	bool is_stuck;
 };
 
 /* Opens SCHEMA's file in DIR, makes it (mode 0600) when there is none, and brings it to the newest version. -EUCLEAN:
@@ -65,6 +71,8 @@ void sqlite_put_null(struct sqlite_call *call);
 int sqlite_run(struct sqlite_call *call, struct sandbox_error *err);
 /* Copies, owned by the caller; NULL stays NULL. SIZE may be NULL. */
 char *sqlite_take_text(struct sqlite_call *call, size_t *size);
+/* A short text into TEXT[SIZE], NUL-terminated, cut if it must be: without an allocation that could fail. */
+void sqlite_take_into(struct sqlite_call *call, char *text, size_t size);
 /* NULL becomes ABSENT. */
 int64_t sqlite_take_int(struct sqlite_call *call, int64_t absent);
 /* Have all columns been taken whole? 0, or -ENOMEM with ERR. */

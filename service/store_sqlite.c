@@ -310,7 +310,7 @@ static int result_text(
 	if (!has_result)
 		return 0;
 	json_t *json = report_result(result);
-	*ret = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	*ret = json_text_print(json, JSON_COMPACT, NULL);
 	json_decref(json);
 	return *ret ? 0 : no_memory(err);
 }

@@ -1,5 +1,6 @@
 #include "sandbox/cli/cli.h"
 
+#include "sandbox/json/json_text.h"
 #include "sandbox/report/report.h"
 
 #include <fcntl.h>
@@ -106,7 +107,7 @@ int cli_report_write(int fd, json_t *json, struct sandbox_error *err)
 		json_decref(json);
 		return 0;
 	}
-	_cleanup_free_ char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+	_cleanup_free_ char *text = json_text_print(json, JSON_INDENT(2), NULL);
 	json_decref(json);
 	if (text == NULL)
 		return error_set(err, ENOMEM, "report", "no memory");

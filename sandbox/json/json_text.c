@@ -1,18 +1,24 @@
-/* json_text.c: jansson's parser, kept out of harm's way.
+/* json_text.c: jansson's parser and printer, kept out of harm's way.
  *
- * jansson (2.14 and before) collects each token in a buffer that grows, and does not look whether it did: short of
+ * The parser: jansson (2.14 and before) collects each token in a buffer that grows, and does not look whether it did: short of
  * memory, bytes of the token are missing, and then it reads past the token's end or fails an assertion. Everything else
  * it checks. So the buffer is made to grow before the text is shown to it, on a token that bears missing bytes: the text
  * becomes the second element of an array whose first is 0.000…, longer than any token that can follow. Zeros that are
  * missing change nothing, and the buffer keeps its size for the tokens after it. Only when there was memory for that is
- * the text handed on; else jansson sees the end of its input. */
+ * the text handed on; else jansson sees the end of its input.
+ *
+ * The printer: jansson does not look whether a key was written, and goes on behind one that was not. So whoever collects
+ * the text remembers that something is missing. */
 #include "sandbox/json/json_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* --- parsing --------------------------------------------------------------------------------------------------- */
 
 static const char begin[] = "[0.", between[] = ",\n", end[] = "]";
 
@@ -142,4 +148,46 @@ int json_text_parse(const char *text, size_t size, json_t **ret, struct json_tex
 	int r = unwrap(array, ret, error);
 	json_decref(array);
 	return r;
+}
+
+/* --- printing -------------------------------------------------------------------------------------------------- */
+
+struct output {
+	char *text; /* owned */
+	size_t used, room;
+	bool is_short; /* of memory: something is missing */
+};
+
+/* Keeps room for a NUL. */
+static int collect(const char *text, size_t size, void *user)
+{
+	struct output *output = user;
+
+	if (size >= output->room - output->used) {
+		size_t room = 2 * output->room + size;
+		char *larger = output->is_short ? NULL : realloc(output->text, room);
+		output->is_short = larger == NULL;
+		if (larger == NULL)
+			return -1;
+		output->text = larger;
+		output->room = room;
+	}
+	memcpy(output->text + output->used, text, size);
+	output->used += size;
+	return 0;
+}
+
+char *json_text_print(const json_t *json, size_t flags, size_t *ret_size)
+{
+	enum { FIRST_ROOM = 256 };
+	struct output output = {.text = malloc(FIRST_ROOM), .room = FIRST_ROOM};
+
+	if (output.text == NULL || json_dump_callback(json, collect, &output, flags) < 0 || output.is_short) {
+		free(output.text);
+		return NULL;
+	}
+	output.text[output.used] = '\0';
+	if (ret_size != NULL)
+		*ret_size = output.used;
+	return output.text;
 }

@@ -1,4 +1,4 @@
-/* json_text.h: a tree from JSON text, also when memory runs out. A shared leaf. */
+/* json_text.h: from JSON text to a tree and back, also when memory runs out. A shared leaf. */
 #pragma once
 
 #include <jansson.h>
@@ -18,3 +18,7 @@ enum { JSON_TEXT_INVALID = 1 };
  * their types) is refused, and a key twice in one object. *RET is owned by the caller (json_decref). 0;
  * JSON_TEXT_INVALID with ERROR filled; -ENOMEM. */
 int json_text_parse(const char *text, size_t size, json_t **ret, struct json_text_error *error);
+
+/* The text of JSON, an object or an array, with jansson's FLAGS; NUL-terminated, its length without the NUL in *RET_SIZE
+ * (NULL: not wanted). Owned by the caller. NULL: no memory; so does a JSON that is NULL. */
+char *json_text_print(const json_t *json, size_t flags, size_t *ret_size);

@@ -287,6 +287,8 @@ int report_result_parse(const json_t *json, struct sandbox_result *ret)
 	int r = get_cause(json, &result.cause);
 	if (r == 0)
 		r = get_small(json, "exit_code", EXIT_CODE_MAX, -1, &result.exit_code);
+	if (r == 0 && result.cause == SANDBOX_EXITED && result.exit_code < 0)
+		r = -EINVAL;
 	if (r == 0)
 		r = get_small(json, "signal", SIGNAL_MAX, 0, &result.signal);
 	if (r == 0)

@@ -11,7 +11,10 @@
 
 void scratch_open(struct scratch *scratch)
 {
-	*scratch = (struct scratch){.dir = "/tmp/cofferdam-test-XXXXXX"};
+	const char *parent = getenv("TMPDIR");
+
+	(void)snprintf(
+		scratch->dir, sizeof(scratch->dir), "%.40s/cofferdam-test-XXXXXX", parent ? parent : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(scratch->dir));
 }
 

@@ -1,4 +1,5 @@
 /* JSON out of memory: tokens of every kind and length, which is where jansson alone reads beyond its buffer. */
+#include "sandbox/base/fd.h"
 #include "sandbox/json/json_text.h"
 #include "tests/torture/torture.h"
 
@@ -36,5 +37,29 @@ START_TEST(a_whole_tree_or_none)
 }
 END_TEST
 
-TEST_PROGRAM("torture of JSON", 60,
-	tcase_add_loop_test(tc, a_whole_tree_or_none, 0, (int)(sizeof(texts) / sizeof(texts[0]))))
+/* Keys longer than a first buffer, which jansson alone would leave out. */
+START_TEST(the_whole_text_or_none)
+{
+	json_t *tree = json_pack("{s:i, s:[s, n, b], s:{s:f}}", LONG LONG LONG, 1, "b", LONG LONG, true,
+		"c" LONG, "d" LONG, 2.5);
+	_cleanup_free_ char *wanted = json_dumps(tree, JSON_COMPACT);
+
+	TORTURE_EACH(turn, 1)
+	{
+		size_t size = 0;
+		torture_arm(&turn);
+		char *text = json_text_print(tree, JSON_COMPACT, &size);
+		torture_disarm(&turn);
+		ck_assert_int_eq(text == NULL, turn.has_failed);
+		if (text == NULL)
+			continue;
+		ck_assert_str_eq(text, wanted);
+		ck_assert_uint_eq(size, strlen(wanted));
+		free(text);
+	}
+	json_decref(tree);
+}
+END_TEST
+
+TEST_PROGRAM("torture of JSON", 60, tcase_add_test(tc, the_whole_text_or_none);
+	     tcase_add_loop_test(tc, a_whole_tree_or_none, 0, (int)(sizeof(texts) / sizeof(texts[0]))))

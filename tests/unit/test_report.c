@@ -210,6 +210,7 @@ START_TEST(json_that_is_none_of_ours_is_refused)
 		"{\"cause\": \"splendid\"}",
 		"{\"cause\": null}",
 		"{\"exit_code\": 256}",
+		"{\"exit_code\": null}",
 		"{\"exit_code\": \"0\"}",
 		"{\"signal\": -1}",
 		"{\"signal\": 65}",

@@ -1,0 +1,383 @@
+/* The embedded store, queue and objects: out of memory each operation is said to have failed and has changed nothing, or
+ * it has succeeded. */
+#include "sandbox/base/fd.h"
+#include "service/objects.h"
+#include "service/queue.h"
+#include "service/store.h"
+#include "tests/lib/scratch.h"
+#include "tests/torture/torture.h"
+
+#include <openssl/err.h>
+#include <string.h>
+
+#define ID "00000000-0000-4000-8000-000000000001"
+#define OUTPUT "outputs/" ID ".txt"
+
+enum { STRIDE = 3, OPEN_STRIDE = 11 };
+
+static struct scratch scratch;
+static struct store *store;
+static struct queue *queue;
+static struct objects *objects;
+
+static struct job sample(void)
+{
+	static char user[] = "ann", language[] = "cpp", code[] = "int main() {}", input[] = "2 3";
+
+	return (struct job){.id = ID,
+		.user_id = user,
+		.language = language,
+		.code = code,
+		.code_size = sizeof(code) - 1,
+		.input = input,
+		.input_size = sizeof(input) - 1,
+		.created_usec = 1,
+		.updated_usec = 1};
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+START_TEST(opening_the_store)
+{
+	TORTURE_EACH(turn, OPEN_STRIDE)
+	{
+		struct sandbox_error err = {0};
+		store = NULL;
+		scratch_open(&scratch);
+		torture_arm(&turn);
+		int r = store_sqlite_open(scratch.dir, &store, &err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_int_eq(r == 0, store != NULL);
+		if (r == 0)
+			(void)store->operations->close(store);
+		/* What was begun does not stand in the way. */
+		ck_assert_int_eq(store_sqlite_open(scratch.dir, &store, &err), 0);
+		(void)store->operations->close(store);
+		scratch_close(&scratch);
+	}
+}
+END_TEST
+
+START_TEST(opening_the_queue)
+{
+	TORTURE_EACH(turn, OPEN_STRIDE)
+	{
+		struct sandbox_error err = {0};
+		queue = NULL;
+		scratch_open(&scratch);
+		torture_arm(&turn);
+		int r = queue_sqlite_open(scratch.dir, &queue, &err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_int_eq(r == 0, queue != NULL);
+		if (r == 0)
+			(void)queue->operations->close(queue);
+		ck_assert_int_eq(queue_sqlite_open(scratch.dir, &queue, &err), 0);
+		(void)queue->operations->close(queue);
+		scratch_close(&scratch);
+	}
+}
+END_TEST
+
+START_TEST(opening_the_objects)
+{
+	TORTURE_EACH(turn, 1)
+	{
+		struct sandbox_error err = {0};
+		objects = NULL;
+		scratch_open(&scratch);
+		torture_arm(&turn);
+		int r = objects_files_open(scratch.dir, &objects, &err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_int_eq(r == 0, objects != NULL);
+		if (r == 0)
+			(void)objects->operations->close(objects);
+		ck_assert_int_eq(objects_files_open(scratch.dir, &objects, &err), 0);
+		(void)objects->operations->close(objects);
+		scratch_close(&scratch);
+	}
+}
+END_TEST
+
+/* --- the store's operations -------------------------------------------------------------------------------------- */
+
+/* What an operation on the sample job starts from, what it does, and what has become of the job when it succeeds. */
+struct step {
+	const char *name;
+	enum job_status before, after;
+	int (*operate)(struct sandbox_error *err);
+};
+
+static int create(struct sandbox_error *err)
+{
+	struct job job = sample();
+
+	return store->operations->create(store, &job, err);
+}
+
+/* libcheck allocates: what is found out while turns are armed is asserted afterwards. */
+static bool is_right;
+
+static int get(struct sandbox_error *err)
+{
+	struct job job = {0};
+	int r = store->operations->get(store, ID, &job, err);
+
+	is_right = r < 0 || strcmp(job.input, "2 3") == 0;
+	job_free(&job);
+	return r;
+}
+
+static int claim(struct sandbox_error *err)
+{
+	struct job job = {0};
+	int r = store->operations->claim(store, ID, &job, err);
+
+	is_right = r < 0 || job.attempt == 1;
+	job_free(&job);
+	return r;
+}
+
+static int finish(struct sandbox_error *err)
+{
+	static char error[] = "exit code 3", preview[] = "5";
+	struct job job = sample();
+
+	job.attempt = 1;
+	job.status = JOB_FAILED;
+	job.verdict = REPORT_RUNTIME_ERROR;
+	job.error = error;
+	job.stdout_preview = preview;
+	job.has_compile = job.has_run = true;
+	job.run.exit_code = 3;
+	return store->operations->finish(store, &job, err);
+}
+
+static int release(struct sandbox_error *err)
+{
+	return store->operations->release(store, ID, 1, true, err);
+}
+
+static int count(const char *id, const char *language, void *user)
+{
+	(void)id;
+	(void)language;
+	++*(unsigned *)user;
+	return 0;
+}
+
+static int recover(struct sandbox_error *err)
+{
+	unsigned n = 0;
+	int r = store->operations->recover(store, count, &n, err);
+
+	is_right = r < 0 || n == 1;
+	return r;
+}
+
+static int ping(struct sandbox_error *err)
+{
+	return store->operations->ping(store, err);
+}
+
+static const struct step steps[] = {
+	{"create", JOB_STATUS_N, JOB_QUEUED, create},
+	{"get", JOB_QUEUED, JOB_QUEUED, get},
+	{"get a finished one", JOB_FAILED, JOB_FAILED, get},
+	{"claim", JOB_QUEUED, JOB_RUNNING, claim},
+	{"finish", JOB_RUNNING, JOB_FAILED, finish},
+	{"release", JOB_RUNNING, JOB_QUEUED, release},
+	{"recover", JOB_QUEUED, JOB_QUEUED, recover},
+	{"ping", JOB_QUEUED, JOB_QUEUED, ping},
+};
+
+/* The job in STATUS; JOB_STATUS_N: there is none. */
+static void prepare(enum job_status status)
+{
+	struct sandbox_error err = {0};
+
+	ck_assert_int_eq(store_sqlite_open(scratch.dir, &store, &err), 0);
+	if (status == JOB_STATUS_N)
+		return;
+	ck_assert_int_eq(create(&err), 0);
+	if (status == JOB_QUEUED)
+		return;
+	ck_assert_int_eq(claim(&err), 0);
+	if (status == JOB_FAILED)
+		ck_assert_int_eq(finish(&err), 0);
+}
+
+static enum job_status status_now(void)
+{
+	struct job job = {0};
+	struct sandbox_error err = {0};
+	int r = store->operations->get(store, ID, &job, &err);
+	enum job_status status = r == STORE_MISSING ? JOB_STATUS_N : job.status;
+
+	ck_assert_msg(r >= 0, "%s", err.message);
+	job_free(&job);
+	return status;
+}
+
+START_TEST(a_job_is_changed_whole_or_not_at_all)
+{
+	const struct step *step = &steps[_i];
+
+	TORTURE_EACH(turn, STRIDE)
+	{
+		struct sandbox_error err = {0};
+		scratch_open(&scratch);
+		prepare(step->before);
+		is_right = true;
+		torture_arm(&turn);
+		int r = step->operate(&err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_msg(r <= 0 && is_right, "%s: %d", step->name, r);
+		ck_assert_msg(status_now() == (r == 0 ? step->after : step->before), "%s: %d after %d",
+			step->name, status_now(), r);
+		/* And it can be done. */
+		if (r < 0)
+			ck_assert_msg(
+				step->operate(&err) == 0, "%s: not afterwards: %s", step->name, err.message);
+		(void)store->operations->close(store);
+		scratch_close(&scratch);
+	}
+}
+END_TEST
+
+/* --- the queue's operations -------------------------------------------------------------------------------------- */
+
+static struct queue_message message;
+
+static int send(struct sandbox_error *err)
+{
+	return queue->operations->send(queue, ID, "cpp", err);
+}
+
+static int receive(struct sandbox_error *err)
+{
+	return queue->operations->receive(queue, 0, 60, &message, err);
+}
+
+static int extend(struct sandbox_error *err)
+{
+	return queue->operations->extend(queue, &message, 60, err);
+}
+
+static int ack(struct sandbox_error *err)
+{
+	return queue->operations->ack(queue, &message, err);
+}
+
+static int nack(struct sandbox_error *err)
+{
+	return queue->operations->nack(queue, &message, 0, err);
+}
+
+static int depth(struct sandbox_error *err)
+{
+	uint64_t n;
+
+	return queue->operations->depth(queue, &n, err);
+}
+
+/* DEPTH counts the messages that are there to be received. */
+static const struct queue_step {
+	const char *name;
+	bool has_message, is_received;
+	uint64_t before, after;
+	int (*operate)(struct sandbox_error *err);
+} queue_steps[] = {
+	{"send", false, false, 0, 1, send},
+	{"receive", true, false, 1, 0, receive},
+	{"extend", true, true, 0, 0, extend},
+	{"ack", true, true, 0, 0, ack},
+	{"nack", true, true, 0, 1, nack},
+	{"depth", true, false, 1, 1, depth},
+};
+
+START_TEST(a_message_is_moved_whole_or_not_at_all)
+{
+	const struct queue_step *step = &queue_steps[_i];
+
+	TORTURE_EACH(turn, STRIDE)
+	{
+		struct sandbox_error err = {0};
+		uint64_t n = 0;
+		scratch_open(&scratch);
+		ck_assert_int_eq(queue_sqlite_open(scratch.dir, &queue, &err), 0);
+		if (step->has_message)
+			ck_assert_int_eq(send(&err), 0);
+		if (step->is_received)
+			ck_assert_int_eq(receive(&err), 0);
+		torture_arm(&turn);
+		int r = step->operate(&err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_msg(r <= 0, "%s: %d", step->name, r);
+		ck_assert_int_eq(queue->operations->depth(queue, &n, NULL), 0);
+		ck_assert_msg(n == (r == 0 ? step->after : step->before),
+			"%s: allocation %lu: %d, then %u to be received", step->name, turn.n, r, (unsigned)n);
+		if (r < 0)
+			ck_assert_msg(
+				step->operate(&err) == 0, "%s: not afterwards: %s", step->name, err.message);
+		(void)queue->operations->close(queue);
+		scratch_close(&scratch);
+	}
+}
+END_TEST
+
+/* --- links to objects --------------------------------------------------------------------------------------------- */
+
+/* OpenSSL keeps what it notes of a thread's first failure. */
+static void settle_openssl(void)
+{
+	ERR_raise(ERR_LIB_USER, 1);
+	ERR_clear_error();
+}
+
+/* Short of memory no link is made, or a right one refused; never is a wrong one taken. */
+START_TEST(a_link_is_right_or_refused)
+{
+	struct sandbox_error err = {0};
+
+	scratch_open(&scratch);
+	settle_openssl();
+	ck_assert_int_eq(objects_files_open(scratch.dir, &objects, &err), 0);
+	TORTURE_EACH(turn, 1)
+	{
+		_cleanup_free_ char *url = NULL;
+		char expires[32] = "", signature[65] = "", wrong[65];
+		int good = -1, bad = -1;
+		memset(wrong, '0', 64);
+		wrong[64] = '\0';
+		err = (struct sandbox_error){0};
+		torture_arm(&turn);
+		int r = objects->operations->url(objects, OUTPUT, "http://localhost", 60, &url, &err);
+		if (r == 0)
+			(void)sscanf(strchr(url, '?'), "?expires=%31[0-9]&signature=%64[0-9a-f]", expires,
+				signature);
+		if (r == 0)
+			good = objects->operations->verify(objects, OUTPUT, expires, signature, NULL);
+		if (r == 0)
+			bad = objects->operations->verify(objects, OUTPUT, expires, wrong, NULL);
+		torture_disarm(&turn);
+		ck_assert_int_eq(r < 0, url == NULL);
+		ck_assert_int_ne(bad, 0);
+		if (!turn.has_failed)
+			ck_assert_int_eq(good, 0);
+		ERR_clear_error();
+	}
+	(void)objects->operations->close(objects);
+	scratch_close(&scratch);
+}
+END_TEST
+
+TEST_PROGRAM("torture of stores", 900, tcase_add_test(tc, opening_the_store);
+	     tcase_add_test(tc, opening_the_queue); tcase_add_test(tc, opening_the_objects);
+	     tcase_add_loop_test(tc, a_job_is_changed_whole_or_not_at_all, 0, ARRAY_SIZE(steps));
+	     tcase_add_loop_test(tc, a_message_is_moved_whole_or_not_at_all, 0, ARRAY_SIZE(queue_steps));
+	     tcase_add_test(tc, a_link_is_right_or_refused))
