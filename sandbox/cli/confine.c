@@ -1,11 +1,16 @@
-/* confine.c: what the supervisor keeps of root. */
+/* confine.c: what the supervisor keeps of root, and what the service may call. */
 #include "sandbox/cli/confine.h"
 
 #include "sandbox/base/fd.h"
 
+#include "sandbox/base/bounds.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
@@ -73,4 +78,31 @@ int confine_supervisor(struct sandbox_error *err)
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_errno(err, "supervise.network", "new network namespace");
 	return cut_capabilities(err);
+}
+
+int confine_read_service(const char *policies_dir, struct filter_program *ret, struct sandbox_error *err)
+{
+	static const char name[] = "seccomp/service.json";
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	_cleanup_close_ int dir = open(policies_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return error_errno(err, "serve.seccomp", "%.200s", policies_dir);
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "serve.seccomp", "%.200s/%s", policies_dir, name);
+	int r = fd_read_all(fd, BOUND_POLICY_BYTES, &text, &size);
+	if (r < 0)
+		return error_set(err, -r, "serve.seccomp", "%s: %s", name, strerrordesc_np(-r));
+	return filter_compile(name, text, size, ret, err);
+}
+
+int confine_enter(const struct filter_program *program, struct sandbox_error *err)
+{
+	const struct sock_fprog filter = {.len = program->len, .filter = program->insns};
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		return error_errno(err, "serve.seccomp", "put the filter on");
+	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "sandbox/base/fd.h"
 #include "sandbox/cli/child.h"
+#include "sandbox/cli/confine.h"
 #include "sandbox/cli/view.h"
 
 #include <fcntl.h>
@@ -65,6 +66,21 @@ static char **make_argv(char **options, struct sandbox_error *err)
 	return argv;
 }
 
+static int give_up_root(const struct service_start *start, struct sandbox_error *err)
+{
+	struct filter_program program = {0};
+
+	int r = confine_read_service(start->policies_dir, &program, err);
+	if (r == 0)
+		r = shed(start->uid, err);
+	if (r == 0)
+		r = child_follow_parent(err); /* changing the user would have undone it */
+	if (r == 0)
+		r = confine_enter(&program, err);
+	filter_free(&program);
+	return r;
+}
+
 int service_become(const void *user, struct sandbox_error *err)
 {
 	const struct service_start *start = user;
@@ -75,9 +91,7 @@ int service_become(const void *user, struct sandbox_error *err)
 		return -ENOMEM;
 	int r = view_make_reachable(paths, ARRAY_SIZE(paths), start->uid, err);
 	if (r == 0)
-		r = shed(start->uid, err);
-	if (r == 0)
-		r = child_follow_parent(err); /* changing the user would have undone it */
+		r = give_up_root(start, err);
 	if (r < 0)
 		return r;
 	(void)execveat(start->program_fd, "", argv, environ, AT_EMPTY_PATH);

@@ -48,6 +48,8 @@ START_TEST(the_service_is_nobody)
 	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
 		ck_assert_str_eq(cell_proc_line(pid, "status", sets[i]), "0000000000000000");
 	ck_assert_str_eq(cell_proc_line(pid, "status", "NoNewPrivs"), "1");
+	ck_assert_str_eq(
+		cell_proc_line(pid, "status", "Seccomp"), "2"); /* a filter, from its first instruction */
 	ck_assert_str_eq(cell_proc_line(pid, "status", "Groups"), "");
 	ck_assert_uint_eq(strtoul(cell_proc_line(pid, "status", "Gid"), NULL, 10), SUPERVISOR_SERVICE_UID);
 	serve_stop(&serve, SIGTERM);

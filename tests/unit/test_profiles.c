@@ -435,7 +435,60 @@ END_TEST
 
 #define FOR_EACH_PROFILE(test) tcase_add_loop_test(tc, test, 0, ARRAY_SIZE(shipped))
 
-TEST_PROGRAM("profiles", 60, FOR_EACH_PROFILE(answers_every_number_as_the_json_says);
+/* service.json is no cell's profile: what a service that was taken over is kept from. */
+static const struct {
+	int nr;
+	uint64_t args[6];
+	uint32_t wanted;
+} service_calls[] = {
+	{SYS_read, {0}, ALLOW},
+	{SYS_accept4, {0}, ALLOW},
+	{SYS_socket, {AF_UNIX}, ALLOW},
+	{SYS_socket, {AF_INET6}, ALLOW},
+	{SYS_socket, {AF_NETLINK, SOCK_RAW, 0}, ALLOW},
+	{SYS_socket, {AF_NETLINK, SOCK_RAW, 12}, ERRNO(EAFNOSUPPORT)},
+	{SYS_socket, {AF_ALG}, ERRNO(EAFNOSUPPORT)},
+	{SYS_socket, {AF_PACKET}, ERRNO(EAFNOSUPPORT)},
+	{SYS_clone, {CLONE_VM | CLONE_THREAD}, ALLOW},
+	{SYS_clone, {SIGCHLD}, ERRNO(EPERM)},
+	{SYS_clone, {CLONE_NEWUSER}, ERRNO(EPERM)},
+	{SYS_clone3, {0}, ERRNO(ENOSYS)},
+	{SYS_fork, {0}, ERRNO(EPERM)},
+	{SYS_vfork, {0}, ERRNO(EPERM)},
+	{SYS_execve, {0}, ERRNO(EPERM)},
+	{SYS_unshare, {0}, ERRNO(EPERM)},
+	{SYS_setns, {0}, ERRNO(EPERM)},
+	{SYS_ptrace, {0}, ERRNO(EPERM)},
+	{SYS_process_vm_readv, {0}, ERRNO(EPERM)},
+	{SYS_kill, {0}, ERRNO(EPERM)},
+	{SYS_bpf, {0}, ERRNO(EPERM)},
+	{SYS_mount, {0}, ERRNO(EPERM)},
+	{SYS_io_uring_setup, {0}, ERRNO(EPERM)},
+	{SYS_add_key, {0}, ERRNO(EPERM)},
+	{SYS_userfaultfd, {0}, ERRNO(EPERM)},
+	{SYS_perf_event_open, {0}, ERRNO(EPERM)},
+	{SYS_symlink, {0}, ERRNO(EPERM)},
+	{SYS_mknod, {0}, ERRNO(EPERM)},
+	{SYS_prctl, {PR_SET_SECCOMP}, ERRNO(EPERM)},
+};
+
+START_TEST(the_service_is_kept_from_what_it_has_no_use_for)
+{
+	struct shipped_profile profile = load("service");
+
+	for (size_t i = 0; i < ARRAY_SIZE(service_calls); i++) {
+		struct seccomp_data data = {.nr = service_calls[i].nr, .arch = AUDIT_ARCH_X86_64};
+		memcpy(data.args, service_calls[i].args, sizeof(data.args));
+		uint32_t got = filter_evaluate(&profile.program, &data);
+		ck_assert_msg(got == service_calls[i].wanted, "call %d (row %zu): %#x, not %#x",
+			service_calls[i].nr, i, got, service_calls[i].wanted);
+	}
+	unload(&profile);
+}
+END_TEST
+
+TEST_PROGRAM("profiles", 60, tcase_add_test(tc, the_service_is_kept_from_what_it_has_no_use_for);
+	     FOR_EACH_PROFILE(answers_every_number_as_the_json_says);
 	     FOR_EACH_PROFILE(answers_around_every_condition_as_the_json_says);
 	     FOR_EACH_PROFILE(reports_every_foreign_and_x32_number);
 	     FOR_EACH_PROFILE(names_only_calls_that_exist);
