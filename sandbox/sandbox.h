@@ -42,6 +42,9 @@ const char *sandbox_cause_name(enum sandbox_cause cause);
 /* Which step of a policy to run. A command policy has only SANDBOX_RUN. */
 enum sandbox_step { SANDBOX_COMPILE, SANDBOX_RUN, SANDBOX_STEP_N };
 
+/* "compile", "run": as in policies, reports and metrics. */
+const char *sandbox_step_name(enum sandbox_step step);
+
 /* The phases of a run, CLOCK_MONOTONIC nanoseconds. X(field). */
 #define SANDBOX_PHASE_TABLE(X)                                                                               \
 	X(acquire)  /* from the request to a waiting cell: cgroup, clone, namespaces, mounts */              \

@@ -1,5 +1,6 @@
 #include "service/http_exchange.h"
 
+#include "sandbox/base/fd.h"
 #include "service/http_deadline.h"
 
 #include <string.h>
@@ -104,7 +105,7 @@ static bool add_headers(struct MHD_Response *response, const struct http_reply *
 
 	if (reply->content_type != NULL)
 		r = MHD_add_response_header(response, "Content-Type", reply->content_type);
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]) && r == MHD_YES; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(always) && r == MHD_YES; i++)
 		r = MHD_add_response_header(response, always[i].name, always[i].value);
 	for (size_t i = 0; i < reply->nheaders && r == MHD_YES; i++)
 		r = MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);

@@ -48,8 +48,6 @@ struct metrics {
 	struct language_counts languages[];
 };
 
-static const char *const step_names[SANDBOX_STEP_N] = {[SANDBOX_COMPILE] = "compile", [SANDBOX_RUN] = "run"};
-
 static const char *const phase_names[PHASES] = {
 #define X(field) #field,
 	SANDBOX_PHASE_TABLE(X)
@@ -253,8 +251,8 @@ static void write_phases(FILE *out, const struct metrics *metrics)
 	head(out, name, "histogram", "Time of each phase of a step.");
 	for (size_t step = 0; step < SANDBOX_STEP_N; step++)
 		for (size_t i = 0; i < PHASES; i++) {
-			(void)snprintf(labels, sizeof(labels), "step=\"%s\",phase=\"%s\"", step_names[step],
-				phase_names[i]);
+			(void)snprintf(labels, sizeof(labels), "step=\"%s\",phase=\"%s\"",
+				sandbox_step_name((enum sandbox_step)step), phase_names[i]);
 			histogram(out, name, labels, &metrics->phases[step][i]);
 		}
 }

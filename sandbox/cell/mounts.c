@@ -55,6 +55,7 @@ static int bind_directory(const char *source, const char *path, struct sandbox_e
 	return attach(fd, path, err);
 }
 
+/* The mode before the owner: it is a stranger's directory afterwards, and the supervisor keeps no CAP_FOWNER. */
 static int make_directory(const char *path, mode_t mode, uid_t owner, struct sandbox_error *err)
 {
 	if (mkdir(path, mode) < 0 || chmod(path, mode) < 0 || lchown(path, owner, owner) < 0)

@@ -22,14 +22,13 @@ static const char usage[] = "cofferdam check [options]\n"
 
 static void print_policy(const struct policy *policy)
 {
-	static const char *const steps[] = {[SANDBOX_COMPILE] = "compile", [SANDBOX_RUN] = "run"};
-
 	(void)printf("ok  %-12s %-20s", policy->name, policy->title);
 	for (size_t i = 0; i < SANDBOX_STEP_N; i++) {
 		const struct policy_step *step = &policy->steps[i];
 		if (step->is_present)
-			(void)printf("  %s: image %s, seccomp %s (%u instructions)", steps[i], step->image,
-				step->profile, (unsigned)step->filter.len);
+			(void)printf("  %s: image %s, seccomp %s (%u instructions)",
+				sandbox_step_name((enum sandbox_step)i), step->image, step->profile,
+				(unsigned)step->filter.len);
 	}
 	(void)putchar('\n');
 }

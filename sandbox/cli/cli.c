@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 
 /* --- options ------------------------------------------------------------------------------------------------ */
 
@@ -120,4 +121,18 @@ int cli_report_write(int fd, json_t *json, struct sandbox_error *err)
 void cli_report_fault(int fd, const struct sandbox_error *fault)
 {
 	(void)cli_report_write(fd, json_pack("{s:o}", "error", report_error(fault)), NULL);
+}
+
+int cli_open_signals(struct sandbox_error *err)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return error_errno(err, "signals", "sigprocmask");
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? error_errno(err, "signals", "signalfd") : fd;
 }

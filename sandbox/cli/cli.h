@@ -84,3 +84,6 @@ int cli_report_open(const char *path, int *ret, struct sandbox_error *err);
 int cli_report_write(int fd, json_t *json, struct sandbox_error *err);
 /* {"error": …} */
 void cli_report_fault(int fd, const struct sandbox_error *fault);
+
+/* SIGINT, SIGTERM and SIGHUP as a descriptor (owned by the caller) instead of an end in the middle. Or -errno with ERR. */
+int cli_open_signals(struct sandbox_error *err);

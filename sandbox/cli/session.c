@@ -6,20 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-static int open_signals(struct sandbox_error *err)
-{
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return error_errno(err, "signals", "sigprocmask");
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? error_errno(err, "signals", "signalfd") : fd;
-}
-
 int session_open(struct session *session, const struct engine_config *config, const char *only,
 	struct sandbox_error *err)
 {
@@ -34,7 +20,7 @@ int session_open(struct session *session, const struct engine_config *config, co
 	*session = (struct session){.signal_fd = -1};
 	if (geteuid() != 0)
 		return error_set(err, EPERM, "usage", "cells are made by root (sudo cofferdam ...)");
-	session->signal_fd = open_signals(err);
+	session->signal_fd = cli_open_signals(err);
 	if (session->signal_fd < 0)
 		return session->signal_fd;
 	return sandbox_open(&options, &session->sandbox, err);

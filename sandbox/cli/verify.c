@@ -2,9 +2,7 @@
 #include "sandbox/cli/cli.h"
 #include "sandbox/verify/trial.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 struct verify_options {
 	struct engine_config engine;
@@ -208,20 +206,6 @@ static int list_rows(const struct verify_options *options)
 	return 0;
 }
 
-static int open_signals(struct sandbox_error *err)
-{
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return error_errno(err, "signals", "sigprocmask");
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? error_errno(err, "signals", "signalfd") : fd;
-}
-
 static int verify(const struct verify_options *options, struct sandbox_error *err)
 {
 	static struct survey survey;
@@ -237,7 +221,7 @@ static int verify(const struct verify_options *options, struct sandbox_error *er
 		return error_set(err, EPERM, "usage", "cells are made by root (sudo cofferdam ...)");
 	survey.options = options;
 	survey.list = json_array();
-	_cleanup_close_ int signal_fd = open_signals(err);
+	_cleanup_close_ int signal_fd = cli_open_signals(err);
 	bench.signal_fd = signal_fd;
 	int r = survey.list == NULL ? error_set(err, ENOMEM, "verify", "no memory") : signal_fd;
 	if (r >= 0)

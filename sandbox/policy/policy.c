@@ -29,7 +29,12 @@ struct loader {
 };
 
 static const char *const directories[] = {[POLICY_LANGUAGE] = "languages", [POLICY_COMMAND] = "commands"};
-static const char *const step_names[] = {[SANDBOX_COMPILE] = "compile", [SANDBOX_RUN] = "run"};
+const char *sandbox_step_name(enum sandbox_step step)
+{
+	static const char *const names[] = {[SANDBOX_COMPILE] = "compile", [SANDBOX_RUN] = "run"};
+
+	return names[step];
+}
 
 enum { WHERE_SIZE = 32 + LISTING_NAME_SIZE };
 
@@ -140,7 +145,8 @@ static int load_policy(struct loader *loader, enum policy_kind kind, const char 
 	loader->set->policies[loader->set->npolicies++] = policy;
 	for (int id = 0; r == 0 && id < SANDBOX_STEP_N; id++)
 		if (policy->steps[id].is_present)
-			r = attach_filter(loader, where, step_names[id], &policy->steps[id]);
+			r = attach_filter(
+				loader, where, sandbox_step_name((enum sandbox_step)id), &policy->steps[id]);
 	return r;
 }
 

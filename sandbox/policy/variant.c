@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-static const char *const step_names[] = {[SANDBOX_COMPILE] = "compile", [SANDBOX_RUN] = "run"};
-
 /* A copy of STRINGS, or of none when it is NULL; NULL: no memory. */
 static char **copy_strings(char *const *strings)
 {
@@ -23,7 +21,8 @@ static char **copy_strings(char *const *strings)
 	return copy;
 }
 
-/* All that makes the cell is FROM's, but that it can execute a file of its own. What belongs to its argv, its input and its product is not taken over. */
+/* All that makes the cell is FROM's, but that it can execute a file of its own. What belongs to its argv, its input
+ * and its product is not taken over. */
 static int copy_step(const struct policy_step *from, struct policy_step *ret)
 {
 	*ret = *from;
@@ -57,7 +56,7 @@ static struct policy *make_variant(const struct policy *policy, enum sandbox_ste
 	variant->title = strdup(policy->title);
 	variant->version = strdup(policy->version);
 	variant->aliases = copy_strings(NULL);
-	if (asprintf(&variant->name, "%s@%s", policy->name, step_names[step]) < 0)
+	if (asprintf(&variant->name, "%s@%s", policy->name, sandbox_step_name(step)) < 0)
 		variant->name = NULL;
 	int r = copy_step(&policy->steps[step], &variant->steps[SANDBOX_RUN]);
 	if (r < 0 || variant->title == NULL || variant->version == NULL || variant->aliases == NULL ||

@@ -9,8 +9,7 @@
 
 enum { WORDS = 64, WORDS_BYTES = 8192 };
 
-/* Small, so that what is unbounded shows at once. */
-static const struct sandbox_limits small_limits = {
+const struct sandbox_limits attempt_small_limits = {
 	.cpu_usec = 2000000,
 	.wall_usec = 8000000,
 	.memory_bytes = 64 << 20,
@@ -169,7 +168,8 @@ static void set_limits(struct order *order, const struct attempt_plan *plan)
 {
 	order->spec.limits = plan->limits;
 	for (enum limit_id id = 0; id < LIMIT_N && !plan->has_policy_limits; id++) {
-		uint64_t small = limit_get(&small_limits, id), most = plan->site->body->limits[id].maximum;
+		uint64_t small = limit_get(&attempt_small_limits, id),
+			 most = plan->site->body->limits[id].maximum;
 		if (limit_get(&plan->limits, id) == 0)
 			*limit_at(&order->spec.limits, id) = small < most ? small : most;
 	}

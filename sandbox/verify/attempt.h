@@ -16,6 +16,9 @@ enum attempt_input {
 	ATTEMPT_FLOOD_INPUT, /* input_text again and again, input_bytes in all, then the end */
 };
 
+/* Small, so that what is unbounded shows at once. */
+extern const struct sandbox_limits attempt_small_limits;
+
 struct attempt_plan {
 	const struct site *site;
 	/* NULL: the site's variant, with COMMAND; else this policy's STEP as it is. */
@@ -25,7 +28,7 @@ struct attempt_plan {
 	 * "/" or "." is run as it is. One word may begin with "{writable}": the site's first writable
 	 * directory, if it has one. */
 	const char *command;
-	/* 0: the small ones of attempt.c (or the policy's maximum if that is less), or else the policy's defaults. */
+	/* 0: the small ones (or the policy's maximum if that is less), or else the policy's defaults. */
 	struct sandbox_limits limits;
 	bool has_policy_limits;
 	const struct sandbox_file *files; /* besides the program */

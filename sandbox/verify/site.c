@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const step_names[] = {[SANDBOX_COMPILE] = "compile", [SANDBOX_RUN] = "run"};
-
 static bool same_strings(char *const *a, char *const *b)
 {
 	size_t i = 0;
@@ -34,7 +32,7 @@ static void add_name(struct site *site, const struct policy *policy, enum sandbo
 	size_t used = strlen(site->name);
 
 	(void)snprintf(site->name + used, sizeof(site->name) - used, "%s%s.%s", used > 0 ? ", " : "",
-		policy->name, step_names[step]);
+		policy->name, sandbox_step_name(step));
 }
 
 static size_t add_step(struct site *sites, size_t n, const struct policy *policy, enum sandbox_step step)
@@ -47,8 +45,8 @@ static size_t add_step(struct site *sites, size_t n, const struct policy *policy
 		i++;
 	if (i == n) {
 		sites[n] = (struct site){.step = step, .body = body, .kind = kind};
-		(void)snprintf(
-			sites[n].variant, sizeof(sites[n].variant), "%s@%s", policy->name, step_names[step]);
+		(void)snprintf(sites[n].variant, sizeof(sites[n].variant), "%s@%s", policy->name,
+			sandbox_step_name(step));
 		n++;
 	}
 	sites[i].policies[sites[i].npolicies++] = policy;

@@ -1,7 +1,7 @@
 #include "tests/lib/cell.h"
 
 #include "sandbox/base/fd.h"
-#include "sandbox/verify/bench.h"
+#include "sandbox/verify/attempt.h"
 #include "tests/lib/cell_host.h"
 
 #include <ctype.h>
@@ -19,20 +19,6 @@ struct cell_host {
 	struct cell *cells[CELL_RUNS]; /* borrowed; those not yet done */
 	struct witness before_open;
 	struct witness after_open;
-};
-
-static const struct sandbox_limits small_limits = {
-	.cpu_usec = 2000000,
-	.wall_usec = 8000000,
-	.memory_bytes = 64 << 20,
-	.processes = 20,
-	.output_bytes = 1 << 20,
-	.file_bytes = 16 << 20,
-	.disk_bytes = 32 << 20,
-	.inodes = 1000,
-	.open_files = 64,
-	.stack_bytes = 8 << 20,
-	.cpu_millis = 1000,
 };
 
 static const char *from_environment(const char *name, const char *standard)
@@ -337,7 +323,7 @@ static struct sandbox_limits merged_limits(const struct cell_plan *plan)
 
 	for (enum limit_id id = 0; id < LIMIT_N && !plan->has_policy_limits; id++)
 		if (limit_get(&limits, id) == 0)
-			*limit_at(&limits, id) = limit_get(&small_limits, id);
+			*limit_at(&limits, id) = limit_get(&attempt_small_limits, id);
 	return limits;
 }
 

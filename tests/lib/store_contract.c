@@ -383,6 +383,7 @@ void store_contract_recovers_unfinished_jobs_in_order(struct store *store)
 	job_free(&running);
 	running = claim(store, ids[2]);
 	ck_assert_uint_eq(running.attempt, 2);
+	ck_assert_uint_eq(running.failures, 0); /* that its process ended is none of the job's faults */
 	job_free(&running);
 	job_free(&finished);
 }

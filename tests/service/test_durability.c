@@ -1,5 +1,6 @@
 /* Accepted jobs finish, each once, in order, whatever is killed meanwhile; and refused ones leave no trace. */
 #include "sandbox/base/fd.h"
+#include "service/worker.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/place.h"
@@ -262,6 +263,79 @@ START_TEST(kill_9_of_serve_itself_loses_no_job)
 }
 END_TEST
 
+/* --- what a job is charged with --------------------------------------------------------------------------------- */
+
+enum { MANY_TIMES = 6, FAR_TOO_OFTEN = 30 };
+
+/* The job runs, and its worker has had the time to reach the supervisor. False: it is finished. */
+static bool is_under_way(const struct test_service *service, const char *id)
+{
+	json_t *job = jobs_wait(service, id, "queued", true);
+	bool is_running = strcmp(jobs_text(job, "status"), "running") == 0;
+
+	json_decref(job);
+	serve_pause_msec(100);
+	return is_running;
+}
+
+/* More of them than failures would be forgiven, and then a failure. */
+START_TEST(restarts_of_the_service_cost_a_job_nothing)
+{
+	struct test_service service;
+	struct supervisor supervisor;
+	char id[1][JOB_ID_SIZE];
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	supervisor_open(&supervisor);
+	service_begin(&service);
+	service_start(&service, &supervisor, NULL);
+	submit_many(&service, 1, id);
+	for (int i = 0; i < MANY_TIMES; i++) {
+		ck_assert(is_under_way(&service, id[0]));
+		service_kill(&service);
+		service_start(&service, &supervisor, NULL);
+	}
+	ck_assert(is_under_way(&service, id[0]));
+	supervisor_kill(&supervisor);
+	supervisor_start(&supervisor);
+	expect_results(&service, 1, id);
+	ck_assert_int_gt(count(service.dir, "jobs.db", "SELECT attempt FROM jobs"), MANY_TIMES);
+	service_end(&service);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
+START_TEST(a_job_under_which_the_supervisor_vanishes_again_and_again_is_given_up)
+{
+	struct test_service service;
+	struct supervisor supervisor;
+	char id[1][JOB_ID_SIZE];
+	int kills = 0;
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	supervisor_open(&supervisor);
+	service_begin(&service);
+	service_start(&service, &supervisor, NULL);
+	submit_many(&service, 1, id);
+	for (; kills < FAR_TOO_OFTEN && is_under_way(&service, id[0]); kills++) {
+		supervisor_kill(&supervisor);
+		supervisor_start(&supervisor);
+	}
+	json_t *job = jobs_finish(&service, id[0]);
+	ck_assert_str_eq(jobs_text(job, "verdict"), "internal_error");
+	json_decref(job);
+	ck_assert_int_ge(kills, WORKER_FAILURES_LOST);
+	ck_assert_int_eq(
+		count(service.dir, "jobs.db", "SELECT failures FROM jobs"), WORKER_FAILURES_LOST - 1);
+	service_end(&service);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
 /* --- roles ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(role_api_accepts_what_role_worker_runs)
@@ -362,6 +436,8 @@ TEST_PROGRAM("durability", 300, tcase_add_test(tc, jobs_run_in_the_order_of_thei
 	     tcase_add_test(tc, kill_9_of_either_half_again_and_again_loses_no_job);
 	     tcase_add_test(tc, sigterm_in_the_middle_of_runs_leaves_nothing_and_loses_nothing);
 	     tcase_add_test(tc, kill_9_of_serve_itself_loses_no_job);
+	     tcase_add_test(tc, restarts_of_the_service_cost_a_job_nothing);
+	     tcase_add_test(tc, a_job_under_which_the_supervisor_vanishes_again_and_again_is_given_up);
 	     tcase_add_test(tc, role_api_accepts_what_role_worker_runs);
 	     tcase_add_test(tc, one_process_at_a_time_runs_the_jobs_of_a_state_directory);
 	     tcase_add_test(tc, the_figures_tell_what_happened))
