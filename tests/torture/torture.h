@@ -25,6 +25,7 @@ struct torture {
 	bool is_lasting;      /* and all after it */
 	bool has_failed;      /* after torture_disarm: it did come to that */
 	long live;	      /* blocks at the turn's begin */
+	unsigned long served; /* allocations of the program before the first turn */
 	bool is_begun;
 };
 
