@@ -6,6 +6,7 @@
 #include "sandbox/base/fd.h"
 #include "sandbox/base/log.h"
 #include "service/api.h"
+#include "service/database.h"
 #include "service/languages.h"
 #include "service/metrics.h"
 #include "service/request.h"
@@ -64,6 +65,7 @@ struct program {
 	struct service service;
 	char *socket;	 /* owned: the default's text */
 	char *directory; /* owned: STATE_DIR/service */
+	struct database *database;
 	struct workers *workers;
 	struct http_server *server;
 	struct api api;
@@ -153,11 +155,13 @@ static int open_backends(struct program *program, struct sandbox_error *err)
 {
 	struct service *service = &program->service;
 
-	int r = store_sqlite_open(program->directory, &service->store, err);
+	int r = database_open(program->directory, &program->database, err);
 	if (r == 0)
-		r = queue_sqlite_open(program->directory, &service->queue, err);
+		r = store_sqlite_open(program->database, &service->store, err);
 	if (r == 0)
-		r = objects_files_open(program->directory, &service->objects, err);
+		r = queue_sqlite_open(program->database, &service->queue, err);
+	if (r == 0)
+		r = objects_files_open(program->database, &service->objects, err);
 	return r;
 }
 
@@ -263,6 +267,7 @@ static void stop(struct program *program)
 		service->queue = service->queue->operations->close(service->queue);
 	if (service->store != NULL)
 		service->store = service->store->operations->close(service->store);
+	program->database = database_close(program->database);
 	service->metrics = metrics_close(service->metrics);
 	service->languages = languages_close(service->languages);
 	api_destroy(&program->api);

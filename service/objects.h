@@ -12,8 +12,8 @@ enum { OBJECTS_MISSING = 1 };
 
 struct objects_operations {
 	/* Stores SIZE bytes from FD (a file; read from offset 0, its position is left alone) under NAME, replacing what was
-	 * there; whole or not at all, durable when it returns (write to a temporary file, fsync, rename, fsync the
-	 * directory). NAME: "outputs/<job id>.txt"; any other is -EINVAL here and below. */
+	 * there; whole or not at all. It is durable no later than what is written into the store afterwards. NAME:
+	 * "outputs/<job id>.txt"; any other is -EINVAL here and below. */
 	int (*put)(
 		struct objects *objects, const char *name, int fd, uint64_t size, struct sandbox_error *err);
 	/* A descriptor (owned by the caller) open for reading, and its size; or OBJECTS_MISSING. */
@@ -36,6 +36,11 @@ struct objects {
 	const struct objects_operations *operations;
 };
 
-/* Files below DIR/objects; HMAC-SHA-256 signatures with a random key in DIR/url.key (mode 0600, made at first start).
+struct database;
+
+enum { OBJECTS_SMALL_BYTES = 32 * 1024 };
+
+/* Up to OBJECTS_SMALL_BYTES in DB (borrowed), larger ones as files below its directory's objects/; HMAC-SHA-256
+ * signatures with a random key in url.key (mode 0600, made at first start) there.
  * URL: BASE_URL/objects/NAME?expires=<unix seconds>&signature=<hex>. */
-int objects_files_open(const char *dir, struct objects **ret, struct sandbox_error *err);
+int objects_files_open(struct database *db, struct objects **ret, struct sandbox_error *err);

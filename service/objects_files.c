@@ -1,6 +1,7 @@
-/* objects_files.c: outputs as files, and links to them that carry their own permission.
+/* objects_files.c: outputs, and links to them that carry their own permission.
  *
- *   DIR/objects/outputs/<job id>.txt   the objects
+ *   DIR/jobs.db, table objects         the small ones: no sync of their own, two of which would take longer than the job
+ *   DIR/objects/outputs/<job id>.txt   the others
  *   DIR/objects/tmp/                   what is being written; swept at open
  *   DIR/url.key                        the key of the signatures
  *
@@ -10,6 +11,7 @@
 
 #include "sandbox/base/fd.h"
 #include "service/job.h"
+#include "service/sqlite_util.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -33,9 +35,19 @@ enum {
 	COPY_BYTES = 1 << 30, /* of one sendfile */
 };
 
+enum statement { PUT, REMOVE, OPEN, STATEMENT_N };
+
+static const char *const statements[STATEMENT_N] = {
+	[PUT] = "INSERT INTO objects (name, bytes) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET bytes = "
+		"?2",
+	[REMOVE] = "DELETE FROM objects WHERE name = ?",
+	[OPEN] = "SELECT bytes FROM objects WHERE name = ?",
+};
+
 struct objects_files {
 	struct objects base;
-	int dirfd;  /* owned: DIR */
+	struct sqlite_client client;
+	int dirfd;  /* borrowed: DIR */
 	int rootfd; /* owned: DIR/objects; holds a shared lock on it */
 	int tmpfd;  /* owned: DIR/objects/tmp */
 	unsigned char key[KEY_BYTES];
@@ -126,17 +138,13 @@ static int publish(const struct objects_files *objects, const char *temporary, c
 	return 0;
 }
 
-static int objects_put(
-	struct objects *base, const char *name, int fd, uint64_t size, struct sandbox_error *err)
+static int put_file(const struct objects_files *objects, const char *name, int fd, uint64_t size,
+	struct sandbox_error *err)
 {
-	const struct objects_files *objects = from_base(base);
 	char temporary[TEMPORARY_SIZE];
 
-	int r = check_name(name, err);
-	if (r < 0)
-		return r;
 	job_new_id(temporary);
-	r = fill_temporary(objects, temporary, fd, size, err);
+	int r = fill_temporary(objects, temporary, fd, size, err);
 	if (r == 0)
 		r = publish(objects, temporary, name, err);
 	if (r < 0)
@@ -144,17 +152,101 @@ static int objects_put(
 	return r;
 }
 
-/* --- open ----------------------------------------------------------------------------------------------------- */
+/* --- small ones ----------------------------------------------------------------------------------------------- */
 
-static int objects_open(
-	struct objects *base, const char *name, int *ret_fd, uint64_t *ret_size, struct sandbox_error *err)
+static int read_small(int fd, char *bytes, size_t size, struct sandbox_error *err)
 {
-	struct stat st;
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t n = pread(fd, bytes + have, size - have, (off_t)have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "objects.put", "read");
+		if (n == 0)
+			return error_set(err, ENODATA, "objects.put",
+				"the source ends after %zu of %zu bytes", have, size);
+		have += (size_t)n;
+	}
+	return 0;
+}
+
+static int put_small(
+	struct objects_files *objects, const char *name, int fd, size_t size, struct sandbox_error *err)
+{
+	char bytes[OBJECTS_SMALL_BYTES];
+
+	int r = read_small(fd, bytes, size, err);
+	if (r < 0)
+		return r;
+	sqlite_lock(&objects->client);
+	struct sqlite_call call = sqlite_call(&objects->client, PUT);
+	sqlite_put_text(&call, name);
+	sqlite_put_blob(&call, bytes, size);
+	r = sqlite_run(&call, err);
+	sqlite_call_end(&call);
+	sqlite_unlock(&objects->client);
+	return r;
+}
+
+/* Of that name, so that the large one is what is found. */
+static int remove_small(struct objects_files *objects, const char *name, struct sandbox_error *err)
+{
+	sqlite_lock(&objects->client);
+	struct sqlite_call call = sqlite_call(&objects->client, REMOVE);
+	sqlite_put_text(&call, name);
+	int r = sqlite_run(&call, err);
+	sqlite_call_end(&call);
+	sqlite_unlock(&objects->client);
+	return r;
+}
+
+static int open_small(struct objects_files *objects, const char *name, int *ret_fd, uint64_t *ret_size,
+	struct sandbox_error *err)
+{
+	size_t size;
+
+	sqlite_lock(&objects->client);
+	struct sqlite_call call = sqlite_call(&objects->client, OPEN);
+	sqlite_put_text(&call, name);
+	int r = sqlite_run(&call, err);
+	if (r > 0) {
+		const void *bytes = sqlite_take_blob(&call, &size);
+		int fd = fd_memfd("object", bytes, size);
+		r = fd < 0 ? error_set(err, -fd, "objects.open", "%s: %s", name, strerrordesc_np(-fd)) : 0;
+		*ret_fd = fd < 0 ? *ret_fd : fd;
+		*ret_size = fd < 0 ? *ret_size : size;
+	} else if (r == 0) {
+		r = OBJECTS_MISSING;
+	}
+	sqlite_call_end(&call);
+	sqlite_unlock(&objects->client);
+	return r;
+}
+
+/* --- either --------------------------------------------------------------------------------------------------- */
+
+static int objects_put(
+	struct objects *base, const char *name, int fd, uint64_t size, struct sandbox_error *err)
+{
+	struct objects_files *objects = from_base(base);
 
 	int r = check_name(name, err);
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = open_beneath(from_base(base)->rootfd, name, O_RDONLY | O_NONBLOCK, 0);
+	if (size <= OBJECTS_SMALL_BYTES)
+		return put_small(objects, name, fd, (size_t)size, err);
+	r = put_file(objects, name, fd, size, err);
+	return r == 0 ? remove_small(objects, name, err) : r;
+}
+
+static int open_file(const struct objects_files *objects, const char *name, int *ret_fd, uint64_t *ret_size,
+	struct sandbox_error *err)
+{
+	struct stat st;
+
+	_cleanup_close_ int fd = open_beneath(objects->rootfd, name, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0 && errno == ENOENT)
 		return OBJECTS_MISSING;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -164,6 +256,17 @@ static int objects_open(
 	*ret_fd = TAKE_FD(fd);
 	*ret_size = (uint64_t)st.st_size;
 	return 0;
+}
+
+static int objects_open(
+	struct objects *base, const char *name, int *ret_fd, uint64_t *ret_size, struct sandbox_error *err)
+{
+	struct objects_files *objects = from_base(base);
+
+	int r = check_name(name, err);
+	if (r == 0)
+		r = open_small(objects, name, ret_fd, ret_size, err);
+	return r == OBJECTS_MISSING ? open_file(objects, name, ret_fd, ret_size, err) : r;
 }
 
 /* --- links ---------------------------------------------------------------------------------------------------- */
@@ -328,13 +431,10 @@ static int open_directory(int dirfd, const char *name, int *ret, struct sandbox_
 	return 0;
 }
 
-static int open_directories(struct objects_files *objects, const char *dir, struct sandbox_error *err)
+static int open_directories(struct objects_files *objects, struct sandbox_error *err)
 {
 	_cleanup_close_ int outputs = -1;
 
-	objects->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (objects->dirfd < 0)
-		return error_errno(err, "objects.open", "%s", dir);
 	int r = open_directory(objects->dirfd, "objects", &objects->rootfd, err);
 	if (r == 0)
 		r = open_directory(objects->rootfd, "tmp", &objects->tmpfd, err);
@@ -398,7 +498,7 @@ static struct objects *objects_close(struct objects *base)
 	OPENSSL_cleanse(objects->key, sizeof(objects->key));
 	(void)fd_close(objects->tmpfd);
 	(void)fd_close(objects->rootfd);
-	(void)fd_close(objects->dirfd);
+	sqlite_client_close(&objects->client);
 	free(objects);
 	return NULL;
 }
@@ -412,14 +512,17 @@ static const struct objects_operations operations = {
 	.close = objects_close,
 };
 
-int objects_files_open(const char *dir, struct objects **ret, struct sandbox_error *err)
+int objects_files_open(struct database *db, struct objects **ret, struct sandbox_error *err)
 {
 	struct objects_files *objects = calloc(1, sizeof(*objects));
 	if (objects == NULL)
 		return error_set(err, ENOMEM, "objects.open", "no memory");
 	objects->base.operations = &operations;
-	objects->dirfd = objects->rootfd = objects->tmpfd = -1;
-	int r = open_directories(objects, dir, err);
+	objects->dirfd = db->dirfd;
+	objects->rootfd = objects->tmpfd = -1;
+	int r = sqlite_client_open(db, "objects.sqlite", statements, STATEMENT_N, &objects->client, err);
+	if (r == 0)
+		r = open_directories(objects, err);
 	if (r == 0)
 		r = sweep_when_alone(objects, err);
 	if (r == 0)

@@ -43,5 +43,7 @@ struct queue {
 	const struct queue_operations *operations;
 };
 
-/* The embedded queue: DIR/queue.db, first in first out. */
-int queue_sqlite_open(const char *dir, struct queue **ret, struct sandbox_error *err);
+struct database;
+
+/* The embedded queue: in DB (borrowed), first in first out. */
+int queue_sqlite_open(struct database *db, struct queue **ret, struct sandbox_error *err);

@@ -1,6 +1,9 @@
 /* queue_sqlite.c: the embedded queue. A message waits until its `visible_usec` is past; to receive it is to push that
  * time into the future and to put a fresh receipt on it. Whoever holds the receipt may extend, acknowledge or give
- * back; the receipt of an earlier delivery fits nothing any more. */
+ * back; the receipt of an earlier delivery fits nothing any more.
+ *
+ * Nothing here waits for the disk: messages that a power cut takes are sent again from the store, which has the jobs
+ * (store->recover). */
 #include "service/queue.h"
 
 #include "sandbox/base/fd.h"
@@ -12,21 +15,9 @@
 
 static const char stage[] = "queue.sqlite";
 
-static const char *const versions[] = {
-	"CREATE TABLE messages ("
-	" seq INTEGER PRIMARY KEY," /* order of arrival */
-	" id TEXT NOT NULL UNIQUE,"
-	" language TEXT NOT NULL,"
-	" visible_usec INTEGER NOT NULL,"
-	" receipt TEXT," /* NULL: not leased */
-	" receive_count INTEGER NOT NULL"
-	") STRICT;",
-};
-
 enum statement { SEND, LEASE, EXTEND, ACK, NACK, DEPTH, STATEMENT_N };
 
 static const char *const statements[STATEMENT_N] = {
-	/* Where nothing is to change nothing is written, and no commit waits for the disk. */
 	[SEND] = "INSERT INTO messages (id, language, visible_usec, receive_count) VALUES (?, ?, 0, 0)"
 		 " ON CONFLICT (id) DO UPDATE SET visible_usec = 0, receipt = NULL WHERE visible_usec <> 0",
 	[LEASE] = "UPDATE messages SET visible_usec = ?, receipt = ?, receive_count = receive_count + 1"
@@ -36,15 +27,6 @@ static const char *const statements[STATEMENT_N] = {
 	[ACK] = "DELETE FROM messages WHERE id = ? AND receipt = ?",
 	[NACK] = "UPDATE messages SET visible_usec = ?, receipt = NULL WHERE id = ? AND receipt = ?",
 	[DEPTH] = "SELECT count(*) FROM messages WHERE receipt IS NULL OR visible_usec <= ?",
-};
-
-static const struct sqlite_schema schema = {
-	.file = "queue.db",
-	.stage = stage,
-	.versions = versions,
-	.nversions = ARRAY_SIZE(versions),
-	.statements = statements,
-	.nstatements = STATEMENT_N,
 };
 
 enum {
@@ -58,9 +40,9 @@ enum {
 
 struct queue_sqlite {
 	struct queue base;
-	struct sqlite_db db;
-	pthread_cond_t arrived; /* with db.lock */
-	bool is_stopped;	/* under db.lock */
+	struct sqlite_client client;
+	pthread_cond_t arrived; /* with the database's lock */
+	bool is_stopped;	/* under it */
 };
 
 static struct queue_sqlite *from_base(struct queue *queue)
@@ -72,13 +54,13 @@ static struct queue_sqlite *lock(struct queue *base)
 {
 	struct queue_sqlite *queue = from_base(base);
 
-	(void)pthread_mutex_lock(&queue->db.lock);
+	sqlite_lock(&queue->client);
 	return queue;
 }
 
 static void unlock(struct queue_sqlite *queue)
 {
-	(void)pthread_mutex_unlock(&queue->db.lock);
+	sqlite_unlock(&queue->client);
 }
 
 static int64_t seconds_from_now(unsigned seconds)
@@ -88,9 +70,10 @@ static int64_t seconds_from_now(unsigned seconds)
 
 /* --- send ----------------------------------------------------------------------------------------------------- */
 
-static int send_locked(struct sqlite_db *db, const char *id, const char *language, struct sandbox_error *err)
+static int send_locked(
+	struct sqlite_client *client, const char *id, const char *language, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, SEND);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, SEND);
 
 	sqlite_put_text(&call, id);
 	sqlite_put_text(&call, language);
@@ -101,7 +84,7 @@ static int queue_send(struct queue *base, const char *id, const char *language, 
 {
 	struct queue_sqlite *queue = lock(base);
 
-	int r = send_locked(&queue->db, id, language, err);
+	int r = send_locked(&queue->client, id, language, err);
 	(void)pthread_cond_signal(&queue->arrived);
 	unlock(queue);
 	return r;
@@ -131,10 +114,10 @@ static int take_message(struct sqlite_call *call, struct queue_message *message,
 }
 
 /* One look: the first visible message. */
-static int lease(
-	struct sqlite_db *db, unsigned lease_sec, struct queue_message *ret, struct sandbox_error *err)
+static int lease(struct sqlite_client *client, unsigned lease_sec, struct queue_message *ret,
+	struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, LEASE);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, LEASE);
 	struct queue_message message = {0};
 
 	int r = new_receipt(message.receipt, sizeof(message.receipt), err);
@@ -177,13 +160,13 @@ static int queue_receive(struct queue *base, unsigned wait_msec, unsigned lease_
 	int r = QUEUE_EMPTY;
 
 	while (!queue->is_stopped) {
-		r = lease(&queue->db, lease_sec, ret, err);
+		r = lease(&queue->client, lease_sec, ret, err);
 		struct timespec now = msec_from_now(0);
 		if (r != QUEUE_EMPTY || !is_before(&now, &end))
 			break;
 		struct timespec look = msec_from_now(LOOK_MSEC);
 		(void)pthread_cond_timedwait(
-			&queue->arrived, &queue->db.lock, is_before(&look, &end) ? &look : &end);
+			&queue->arrived, &queue->client.db->lock, is_before(&look, &end) ? &look : &end);
 	}
 	unlock(queue);
 	return r;
@@ -195,14 +178,14 @@ static int queue_receive(struct queue *base, unsigned wait_msec, unsigned lease_
 static int settle(struct queue_sqlite *queue, enum statement statement, int64_t visible_usec,
 	const struct queue_message *message, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(&queue->db, statement);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(&queue->client, statement);
 
 	if (visible_usec >= 0)
 		sqlite_put_int(&call, visible_usec);
 	sqlite_put_text(&call, message->id);
 	sqlite_put_text(&call, message->receipt);
 	int r = sqlite_run(&call, err);
-	return r == 0 && sqlite_changes(&queue->db) == 0 ? QUEUE_STALE : r;
+	return r == 0 && sqlite_changes(&queue->client) == 0 ? QUEUE_STALE : r;
 }
 
 static int queue_extend(struct queue *base, const struct queue_message *message, unsigned lease_sec,
@@ -240,7 +223,7 @@ static int queue_nack(struct queue *base, const struct queue_message *message, u
 static int queue_depth(struct queue *base, uint64_t *ret, struct sandbox_error *err)
 {
 	struct queue_sqlite *queue = lock(base);
-	struct sqlite_call call = sqlite_call(&queue->db, DEPTH);
+	struct sqlite_call call = sqlite_call(&queue->client, DEPTH);
 
 	sqlite_put_int(&call, job_now_usec());
 	int r = sqlite_run(&call, err);
@@ -266,7 +249,7 @@ static struct queue *queue_close(struct queue *base)
 
 	if (queue == NULL)
 		return NULL;
-	sqlite_close(&queue->db);
+	sqlite_client_close(&queue->client);
 	(void)pthread_cond_destroy(&queue->arrived);
 	free(queue);
 	return NULL;
@@ -283,7 +266,7 @@ static const struct queue_operations operations = {
 	.close = queue_close,
 };
 
-int queue_sqlite_open(const char *dir, struct queue **ret, struct sandbox_error *err)
+int queue_sqlite_open(struct database *db, struct queue **ret, struct sandbox_error *err)
 {
 	struct queue_sqlite *queue = calloc(1, sizeof(*queue));
 	pthread_condattr_t attributes;
@@ -295,7 +278,7 @@ int queue_sqlite_open(const char *dir, struct queue **ret, struct sandbox_error 
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&queue->arrived, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
-	int r = sqlite_open(dir, &schema, &queue->db, err);
+	int r = sqlite_client_open(db, stage, statements, STATEMENT_N, &queue->client, err);
 	if (r < 0) {
 		(void)queue_close(&queue->base);
 		return r;

@@ -21,8 +21,9 @@ struct store_operations {
 	/* queued → running, attempt + 1, started_usec = now, in one conditional write; the job as claimed into *RET.
 	 * STORE_CONFLICT when it is not queued. */
 	int (*claim)(struct store *store, const char *id, struct job *ret, struct sandbox_error *err);
-	/* running of JOB's attempt → JOB's final status with verdict, results, error, preview …; conditional, durable:
-	 * a job has one result, whoever comes first. */
+	/* running of JOB's attempt → JOB's final status with verdict, results, error, preview …; conditional: a job has one
+	 * result, whoever comes first. Whoever asks sees it at once; it is durable within moments, together with the object
+	 * of its output. A power cut before that makes the job run again. */
 	int (*finish)(struct store *store, const struct job *job, struct sandbox_error *err);
 	/* running of that attempt → queued again (the worker could not finish it). IS_FAILURE: failures + 1; false when
 	 * nothing went wrong with the job itself. */
@@ -43,5 +44,7 @@ struct store {
 	const struct store_operations *operations;
 };
 
-/* The embedded store: DIR/jobs.db, SQLite in WAL mode, synchronous=FULL. */
-int store_sqlite_open(const char *dir, struct store **ret, struct sandbox_error *err);
+struct database;
+
+/* The embedded store: in DB (borrowed). */
+int store_sqlite_open(struct database *db, struct store **ret, struct sandbox_error *err);

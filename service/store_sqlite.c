@@ -13,36 +13,6 @@
 
 static const char stage[] = "store.sqlite";
 
-static const char *const versions[] = {
-	"CREATE TABLE jobs ("
-	" seq INTEGER PRIMARY KEY," /* order of creation */
-	" id TEXT NOT NULL UNIQUE,"
-	" user_id TEXT NOT NULL,"
-	" language TEXT NOT NULL,"
-	" status TEXT NOT NULL"
-	"  CHECK (status IN ('queued', 'running', 'completed', 'failed', 'timeout', 'cancelled')),"
-	" verdict TEXT,"
-	" attempt INTEGER NOT NULL,"
-	" error TEXT,"
-	" output_path TEXT,"
-	" stdout_preview TEXT,"
-	" created_usec INTEGER NOT NULL,"
-	" updated_usec INTEGER NOT NULL,"
-	" started_usec INTEGER,"
-	" completed_usec INTEGER,"
-	" exec_duration_usec INTEGER,"
-	" compile TEXT," /* report_result */
-	" run TEXT"
-	") STRICT;"
-	"CREATE INDEX jobs_unfinished ON jobs (seq) WHERE status IN ('queued', 'running');"
-	"CREATE TABLE sources ("
-	" job INTEGER PRIMARY KEY REFERENCES jobs (seq),"
-	" code TEXT NOT NULL,"
-	" input TEXT NOT NULL"
-	") STRICT;",
-	"ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;",
-};
-
 enum statement {
 	CREATE,
 	CREATE_SOURCE,
@@ -78,19 +48,9 @@ static const char *const statements[STATEMENT_N] = {
 		       " WHERE status IN ('queued', 'running') AND seq > ? ORDER BY seq LIMIT 1",
 };
 
-static const struct sqlite_schema schema = {
-	.file = "jobs.db",
-	.stage = stage,
-	.versions = versions,
-	.nversions = ARRAY_SIZE(versions),
-	.statements = statements,
-	.nstatements = STATEMENT_N,
-};
-
 struct store_sqlite {
 	struct store base;
-	struct sqlite_db db;
-	int dirfd;     /* owned */
+	struct sqlite_client client;
 	int worker_fd; /* owned; -1: recover was not called */
 };
 
@@ -100,17 +60,12 @@ static struct store_sqlite *from_base(struct store *store)
 }
 
 /* Every operation below holds the lock from begin to end. */
-static struct sqlite_db *lock(struct store *store)
+static struct sqlite_client *lock(struct store *store)
 {
-	struct sqlite_db *db = &from_base(store)->db;
+	struct sqlite_client *client = &from_base(store)->client;
 
-	(void)pthread_mutex_lock(&db->lock);
-	return db;
-}
-
-static void unlock(struct sqlite_db *db)
-{
-	(void)pthread_mutex_unlock(&db->lock);
+	sqlite_lock(client);
+	return client;
 }
 
 static int no_memory(struct sandbox_error *err)
@@ -188,9 +143,10 @@ static int read_job(struct sqlite_call *call, struct job *job, struct sandbox_er
 	return r < 0 ? r : sqlite_taken(call, err);
 }
 
-static int get_locked(struct sqlite_db *db, const char *id, struct job *ret, struct sandbox_error *err)
+static int get_locked(
+	struct sqlite_client *client, const char *id, struct job *ret, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, GET);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, GET);
 	struct job job = {0};
 
 	sqlite_put_text(&call, id);
@@ -208,18 +164,18 @@ static int get_locked(struct sqlite_db *db, const char *id, struct job *ret, str
 
 static int store_get(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
 {
-	struct sqlite_db *db = lock(store);
-	int r = get_locked(db, id, ret, err);
+	struct sqlite_client *client = lock(store);
+	int r = get_locked(client, id, ret, err);
 
-	unlock(db);
+	sqlite_unlock(client);
 	return r;
 }
 
 /* --- create --------------------------------------------------------------------------------------------------- */
 
-static int insert_job(struct sqlite_db *db, const struct job *job, struct sandbox_error *err)
+static int insert_job(struct sqlite_client *client, const struct job *job, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, CREATE);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, CREATE);
 
 	sqlite_put_text(&call, job->id);
 	sqlite_put_text(&call, job->user_id);
@@ -227,12 +183,12 @@ static int insert_job(struct sqlite_db *db, const struct job *job, struct sandbo
 	sqlite_put_int(&call, job->created_usec);
 	sqlite_put_int(&call, job->updated_usec);
 	int r = sqlite_run(&call, err);
-	return r == 0 && sqlite_changes(db) == 0 ? STORE_EXISTS : r;
+	return r == 0 && sqlite_changes(client) == 0 ? STORE_EXISTS : r;
 }
 
-static int insert_source(struct sqlite_db *db, const struct job *job, struct sandbox_error *err)
+static int insert_source(struct sqlite_client *client, const struct job *job, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, CREATE_SOURCE);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, CREATE_SOURCE);
 
 	sqlite_put_bytes(&call, job->code ? job->code : "", job->code_size);
 	sqlite_put_bytes(&call, job->input ? job->input : "", job->input_size);
@@ -241,19 +197,19 @@ static int insert_source(struct sqlite_db *db, const struct job *job, struct san
 
 static int store_create(struct store *store, const struct job *job, struct sandbox_error *err)
 {
-	struct sqlite_db *db = lock(store);
+	struct sqlite_client *client = lock(store);
 
-	int r = sqlite_begin(db, err);
+	int r = sqlite_begin(client, err);
 	if (r == 0)
-		r = insert_job(db, job, err);
+		r = insert_job(client, job, err);
 	if (r == 0)
-		r = insert_source(db, job, err);
+		r = insert_source(client, job, err);
 	if (r == 0)
-		r = sqlite_commit(db, err);
+		r = sqlite_commit(client, err);
 	else
-		sqlite_rollback(db);
-	unlock(db);
-	return r;
+		sqlite_rollback(client);
+	sqlite_unlock(client);
+	return r == 0 ? database_sync(client->db, err) : r;
 }
 
 /* --- from state to state -------------------------------------------------------------------------------------- */
@@ -261,20 +217,20 @@ static int store_create(struct store *store, const struct job *job, struct sandb
 /* Runs a conditional UPDATE of job ID. When it changed nothing: is there no such job, or is it in another state? */
 static int update(struct sqlite_call *call, const char *id, struct sandbox_error *err)
 {
-	struct sqlite_db *db = call->db;
+	struct sqlite_client *client = call->client;
 	struct job job = {0};
 
 	int r = sqlite_run(call, err);
-	if (r < 0 || sqlite_changes(db) > 0)
+	if (r < 0 || sqlite_changes(client) > 0)
 		return r;
-	r = get_locked(db, id, &job, err);
+	r = get_locked(client, id, &job, err);
 	job_free(&job);
 	return r == 0 ? STORE_CONFLICT : r;
 }
 
-static int set_running(struct sqlite_db *db, const char *id, struct sandbox_error *err)
+static int set_running(struct sqlite_client *client, const char *id, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, CLAIM);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, CLAIM);
 
 	sqlite_put_int(&call, job_now_usec());
 	sqlite_put_text(&call, id);
@@ -283,19 +239,19 @@ static int set_running(struct sqlite_db *db, const char *id, struct sandbox_erro
 
 static int store_claim(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
 {
-	struct sqlite_db *db = lock(store);
+	struct sqlite_client *client = lock(store);
 	struct job job = {0};
 
-	int r = sqlite_begin(db, err);
+	int r = sqlite_begin(client, err);
 	if (r == 0)
-		r = set_running(db, id, err);
+		r = set_running(client, id, err);
 	if (r == 0)
-		r = get_locked(db, id, &job, err);
+		r = get_locked(client, id, &job, err);
 	if (r == 0)
-		r = sqlite_commit(db, err);
+		r = sqlite_commit(client, err);
 	else
-		sqlite_rollback(db);
-	unlock(db);
+		sqlite_rollback(client);
+	sqlite_unlock(client);
 	if (r == 0)
 		*ret = job;
 	else
@@ -315,10 +271,10 @@ static int result_text(
 	return *ret ? 0 : no_memory(err);
 }
 
-static int set_finished(struct sqlite_db *db, const struct job *job, const char *compile, const char *run,
-	struct sandbox_error *err)
+static int set_finished(struct sqlite_client *client, const struct job *job, const char *compile,
+	const char *run, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, FINISH);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, FINISH);
 
 	sqlite_put_text(&call, job_status_name(job->status));
 	sqlite_put_text(&call, report_verdict_name(job->verdict));
@@ -349,16 +305,17 @@ static int store_finish(struct store *store, const struct job *job, struct sandb
 		r = result_text(job->has_run, &job->run, &run, err);
 	if (r < 0)
 		return r;
-	struct sqlite_db *db = lock(store);
-	r = set_finished(db, job, compile, run, err);
-	unlock(db);
+	struct sqlite_client *client = lock(store);
+	r = set_finished(client, job, compile, run, err);
+	sqlite_unlock(client);
+	database_sync_soon(client->db);
 	return r;
 }
 
-static int set_queued(
-	struct sqlite_db *db, const char *id, uint32_t attempt, bool is_failure, struct sandbox_error *err)
+static int set_queued(struct sqlite_client *client, const char *id, uint32_t attempt, bool is_failure,
+	struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, RELEASE);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, RELEASE);
 
 	sqlite_put_int(&call, job_now_usec());
 	sqlite_put_int(&call, is_failure);
@@ -370,10 +327,10 @@ static int set_queued(
 static int store_release(
 	struct store *store, const char *id, uint32_t attempt, bool is_failure, struct sandbox_error *err)
 {
-	struct sqlite_db *db = lock(store);
-	int r = set_queued(db, id, attempt, is_failure, err);
+	struct sqlite_client *client = lock(store);
+	int r = set_queued(client, id, attempt, is_failure, err);
 
-	unlock(db);
+	sqlite_unlock(client);
 	return r;
 }
 
@@ -385,31 +342,32 @@ static int become_the_worker(struct store_sqlite *store, struct sandbox_error *e
 {
 	if (store->worker_fd >= 0)
 		return 0;
+	const struct database *db = store->client.db;
 	_cleanup_close_ int fd =
-		openat(store->dirfd, "worker.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		openat(db->dirfd, "worker.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_errno(err, stage, "worker.lock");
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? error_set(err, EBUSY, stage,
-						      "%s: another process runs these jobs", store->db.path)
-					    : error_errno(err, stage, "worker.lock");
+		return errno == EWOULDBLOCK
+			       ? error_set(err, EBUSY, stage, "%s: another process runs these jobs", db->path)
+			       : error_errno(err, stage, "worker.lock");
 	store->worker_fd = TAKE_FD(fd);
 	return 0;
 }
 
-static int requeue_running(struct sqlite_db *db, struct sandbox_error *err)
+static int requeue_running(struct sqlite_client *client, struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, RECOVER);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, RECOVER);
 
 	sqlite_put_int(&call, job_now_usec());
 	return sqlite_run(&call, err);
 }
 
 /* The first unfinished job after *SEQ, which moves on. 1: there is one; 0: there is none. */
-static int next_unfinished(
-	struct sqlite_db *db, int64_t *seq, char **ret_id, char **ret_language, struct sandbox_error *err)
+static int next_unfinished(struct sqlite_client *client, int64_t *seq, char **ret_id, char **ret_language,
+	struct sandbox_error *err)
 {
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(db, UNFINISHED);
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, UNFINISHED);
 
 	sqlite_put_int(&call, *seq);
 	int r = sqlite_run(&call, err);
@@ -428,9 +386,9 @@ static int each_unfinished(struct store *store, int64_t *seq,
 	_cleanup_free_ char *id = NULL;
 	_cleanup_free_ char *language = NULL;
 
-	struct sqlite_db *db = lock(store);
-	int r = next_unfinished(db, seq, &id, &language, err);
-	unlock(db);
+	struct sqlite_client *client = lock(store);
+	int r = next_unfinished(client, seq, &id, &language, err);
+	sqlite_unlock(client);
 	if (r <= 0)
 		return r;
 	r = each(id, language, user);
@@ -444,11 +402,11 @@ static int store_recover(struct store *store, int (*each)(const char *id, const 
 {
 	int64_t seq = 0;
 
-	struct sqlite_db *db = lock(store);
+	struct sqlite_client *client = lock(store);
 	int r = become_the_worker(from_base(store), err);
 	if (r == 0)
-		r = requeue_running(db, err);
-	unlock(db);
+		r = requeue_running(client, err);
+	sqlite_unlock(client);
 	if (r < 0)
 		return r;
 	while ((r = each_unfinished(store, &seq, each, user, err)) > 0)
@@ -461,19 +419,19 @@ static int store_recover(struct store *store, int (*each)(const char *id, const 
 /* Can it be read and written? Nothing is: the transaction stays empty. */
 static int store_ping(struct store *store, struct sandbox_error *err)
 {
-	struct sqlite_db *db = lock(store);
+	struct sqlite_client *client = lock(store);
 	struct sqlite_call call = {0};
 
-	int r = sqlite_begin(db, err);
+	int r = sqlite_begin(client, err);
 	if (r == 0) {
-		call = sqlite_call(db, UNFINISHED);
+		call = sqlite_call(client, UNFINISHED);
 		sqlite_put_int(&call, 0);
 		r = sqlite_run(&call, err);
 		sqlite_call_end(&call);
-		sqlite_rollback(db);
+		sqlite_rollback(client);
 	}
-	unlock(db);
-	return r < 0 ? r : 0;
+	sqlite_unlock(client);
+	return r < 0 ? r : database_check(client->db, err);
 }
 
 static struct store *store_close(struct store *base)
@@ -482,9 +440,8 @@ static struct store *store_close(struct store *base)
 
 	if (store == NULL)
 		return NULL;
-	sqlite_close(&store->db);
+	sqlite_client_close(&store->client);
 	(void)fd_close(store->worker_fd);
-	(void)fd_close(store->dirfd);
 	free(store);
 	return NULL;
 }
@@ -500,16 +457,14 @@ static const struct store_operations operations = {
 	.close = store_close,
 };
 
-int store_sqlite_open(const char *dir, struct store **ret, struct sandbox_error *err)
+int store_sqlite_open(struct database *db, struct store **ret, struct sandbox_error *err)
 {
 	struct store_sqlite *store = calloc(1, sizeof(*store));
 	if (store == NULL)
 		return no_memory(err);
 	store->base.operations = &operations;
 	store->worker_fd = -1;
-	store->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = store->dirfd < 0 ? error_errno(err, stage, "%s", dir)
-				 : sqlite_open(dir, &schema, &store->db, err);
+	int r = sqlite_client_open(db, stage, statements, STATEMENT_N, &store->client, err);
 	if (r < 0) {
 		(void)store_close(&store->base);
 		return r;

@@ -85,11 +85,13 @@ int api_daemon_open_stores(struct api_daemon *daemon)
 {
 	struct service *service = &daemon->service;
 
-	int r = store_sqlite_open(daemon->dir, &service->store, NULL);
+	int r = database_open(daemon->dir, &daemon->database, NULL);
 	if (r == 0)
-		r = queue_sqlite_open(daemon->dir, &service->queue, NULL);
+		r = store_sqlite_open(daemon->database, &service->store, NULL);
 	if (r == 0)
-		r = objects_files_open(daemon->dir, &service->objects, NULL);
+		r = queue_sqlite_open(daemon->database, &service->queue, NULL);
+	if (r == 0)
+		r = objects_files_open(daemon->database, &service->objects, NULL);
 	return r;
 }
 
@@ -103,6 +105,7 @@ void api_daemon_close_stores(struct api_daemon *daemon)
 		service->queue = service->queue->operations->close(service->queue);
 	if (service->store != NULL)
 		service->store = service->store->operations->close(service->store);
+	daemon->database = database_close(daemon->database);
 }
 
 static int fill(struct api_daemon *daemon)

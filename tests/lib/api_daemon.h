@@ -1,9 +1,10 @@
 /* api_daemon.h: the service's HTTP side within this process: the real API on real (small) stores behind a libmicrohttpd
- * that is driven from here, one connection at a time over a socket pair. No thread, no port, so that every step can be
+ * that is driven from here, one connection at a time over a socket pair. No port, and no thread but the one that syncs the stores, so that every step can be
  * watched and repeated. For fuzzers too: nothing here needs libcheck. */
 #pragma once
 
 #include "service/api.h"
+#include "service/database.h"
 #include "service/http_exchange.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 struct api_daemon {
 	char dir[256]; /* of the stores; below TMPDIR */
+	struct database *database;
 	struct service service;
 	struct api api;
 	struct http_exchanges exchanges;

@@ -45,13 +45,13 @@ static void expect_all_done(const char *dir, unsigned n)
 {
 	static const char messages[] = "SELECT count(*) FROM messages";
 
-	for (int i = 0; i < 500 && count(dir, "queue.db", messages) > 0; i++)
+	for (int i = 0; i < 500 && count(dir, "jobs.db", messages) > 0; i++)
 		serve_pause_msec(20);
 	ck_assert_int_eq(count(dir, "jobs.db", "SELECT count(*) FROM jobs"), (int)n);
 	ck_assert_int_eq(
 		count(dir, "jobs.db", "SELECT count(*) FROM jobs WHERE status = 'completed'"), (int)n);
-	ck_assert_int_eq(count(dir, "queue.db", messages), 0);
-	ck_assert_uint_eq(files(dir, "service/objects/outputs"), n);
+	ck_assert_int_eq(count(dir, "jobs.db", messages), 0);
+	ck_assert_int_eq(count(dir, "jobs.db", "SELECT count(*) FROM objects"), (int)n);
 	ck_assert_uint_eq(files(dir, "service/objects/tmp"), 0);
 }
 
@@ -155,10 +155,10 @@ START_TEST(a_refused_submission_changes_nothing)
 	}
 	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM jobs"), 0);
 	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM sources"), 0);
-	ck_assert_int_eq(count(service.dir, "queue.db", "SELECT count(*) FROM messages"), 0);
+	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM messages"), 0);
 	jobs_submit(&service, &(struct jobs_submission){"cpp", "xxxxxxxxxx", NULL}, id); /* at the bound */
 	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM jobs"), 1);
-	ck_assert_int_eq(count(service.dir, "queue.db", "SELECT count(*) FROM messages"), 1);
+	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM messages"), 1);
 	service_end(&service);
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* The embedded store, queue and objects: out of memory each operation is said to have failed and has changed nothing, or
  * it has succeeded. */
 #include "sandbox/base/fd.h"
+#include "service/database.h"
 #include "service/objects.h"
 #include "service/queue.h"
 #include "service/store.h"
@@ -16,6 +17,7 @@
 enum { STRIDE = 3, OPEN_STRIDE = 11 };
 
 static struct scratch scratch;
+static struct database *database;
 static struct store *store;
 static struct queue *queue;
 static struct objects *objects;
@@ -37,67 +39,97 @@ static struct job sample(void)
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
-START_TEST(opening_the_store)
+static void open_database(void)
+{
+	struct sandbox_error err = {0};
+
+	scratch_open(&scratch);
+	ck_assert_msg(database_open(scratch.dir, &database, &err) == 0, "%s", err.message);
+}
+
+static void close_database(void)
+{
+	database = database_close(database);
+	scratch_close(&scratch);
+}
+
+START_TEST(opening_the_database)
 {
 	TORTURE_EACH(turn, OPEN_STRIDE)
 	{
 		struct sandbox_error err = {0};
-		store = NULL;
+		database = NULL;
 		scratch_open(&scratch);
 		torture_arm(&turn);
-		int r = store_sqlite_open(scratch.dir, &store, &err);
+		int r = database_open(scratch.dir, &database, &err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_int_eq(r == 0, database != NULL);
+		if (r == 0)
+			database = database_close(database);
+		/* What was begun does not stand in the way. */
+		ck_assert_int_eq(database_open(scratch.dir, &database, &err), 0);
+		close_database();
+	}
+}
+END_TEST
+
+START_TEST(opening_the_store)
+{
+	open_database();
+	TORTURE_EACH(turn, OPEN_STRIDE)
+	{
+		struct sandbox_error err = {0};
+		store = NULL;
+		torture_arm(&turn);
+		int r = store_sqlite_open(database, &store, &err);
 		torture_disarm(&turn);
 		torture_check(&turn, r, &err);
 		ck_assert_int_eq(r == 0, store != NULL);
 		if (r == 0)
 			(void)store->operations->close(store);
-		/* What was begun does not stand in the way. */
-		ck_assert_int_eq(store_sqlite_open(scratch.dir, &store, &err), 0);
-		(void)store->operations->close(store);
-		scratch_close(&scratch);
 	}
+	close_database();
 }
 END_TEST
 
 START_TEST(opening_the_queue)
 {
+	open_database();
 	TORTURE_EACH(turn, OPEN_STRIDE)
 	{
 		struct sandbox_error err = {0};
 		queue = NULL;
-		scratch_open(&scratch);
 		torture_arm(&turn);
-		int r = queue_sqlite_open(scratch.dir, &queue, &err);
+		int r = queue_sqlite_open(database, &queue, &err);
 		torture_disarm(&turn);
 		torture_check(&turn, r, &err);
 		ck_assert_int_eq(r == 0, queue != NULL);
 		if (r == 0)
 			(void)queue->operations->close(queue);
-		ck_assert_int_eq(queue_sqlite_open(scratch.dir, &queue, &err), 0);
-		(void)queue->operations->close(queue);
-		scratch_close(&scratch);
 	}
+	close_database();
 }
 END_TEST
 
 START_TEST(opening_the_objects)
 {
+	open_database();
 	TORTURE_EACH(turn, 1)
 	{
 		struct sandbox_error err = {0};
 		objects = NULL;
-		scratch_open(&scratch);
 		torture_arm(&turn);
-		int r = objects_files_open(scratch.dir, &objects, &err);
+		int r = objects_files_open(database, &objects, &err);
 		torture_disarm(&turn);
 		torture_check(&turn, r, &err);
 		ck_assert_int_eq(r == 0, objects != NULL);
 		if (r == 0)
 			(void)objects->operations->close(objects);
-		ck_assert_int_eq(objects_files_open(scratch.dir, &objects, &err), 0);
+		ck_assert_int_eq(objects_files_open(database, &objects, &err), 0);
 		(void)objects->operations->close(objects);
-		scratch_close(&scratch);
 	}
+	close_database();
 }
 END_TEST
 
@@ -198,7 +230,7 @@ static void prepare(enum job_status status)
 {
 	struct sandbox_error err = {0};
 
-	ck_assert_int_eq(store_sqlite_open(scratch.dir, &store, &err), 0);
+	ck_assert_int_eq(store_sqlite_open(database, &store, &err), 0);
 	if (status == JOB_STATUS_N)
 		return;
 	ck_assert_int_eq(create(&err), 0);
@@ -228,7 +260,7 @@ START_TEST(a_job_is_changed_whole_or_not_at_all)
 	TORTURE_EACH(turn, STRIDE)
 	{
 		struct sandbox_error err = {0};
-		scratch_open(&scratch);
+		open_database();
 		prepare(step->before);
 		is_right = true;
 		torture_arm(&turn);
@@ -243,7 +275,7 @@ START_TEST(a_job_is_changed_whole_or_not_at_all)
 			ck_assert_msg(
 				step->operate(&err) == 0, "%s: not afterwards: %s", step->name, err.message);
 		(void)store->operations->close(store);
-		scratch_close(&scratch);
+		close_database();
 	}
 }
 END_TEST
@@ -307,8 +339,8 @@ START_TEST(a_message_is_moved_whole_or_not_at_all)
 	{
 		struct sandbox_error err = {0};
 		uint64_t n = 0;
-		scratch_open(&scratch);
-		ck_assert_int_eq(queue_sqlite_open(scratch.dir, &queue, &err), 0);
+		open_database();
+		ck_assert_int_eq(queue_sqlite_open(database, &queue, &err), 0);
 		if (step->has_message)
 			ck_assert_int_eq(send(&err), 0);
 		if (step->is_received)
@@ -325,7 +357,7 @@ START_TEST(a_message_is_moved_whole_or_not_at_all)
 			ck_assert_msg(
 				step->operate(&err) == 0, "%s: not afterwards: %s", step->name, err.message);
 		(void)queue->operations->close(queue);
-		scratch_close(&scratch);
+		close_database();
 	}
 }
 END_TEST
@@ -344,9 +376,9 @@ START_TEST(a_link_is_right_or_refused)
 {
 	struct sandbox_error err = {0};
 
-	scratch_open(&scratch);
+	open_database();
 	settle_openssl();
-	ck_assert_int_eq(objects_files_open(scratch.dir, &objects, &err), 0);
+	ck_assert_int_eq(objects_files_open(database, &objects, &err), 0);
 	TORTURE_EACH(turn, 1)
 	{
 		_cleanup_free_ char *url = NULL;
@@ -372,12 +404,44 @@ START_TEST(a_link_is_right_or_refused)
 		ERR_clear_error();
 	}
 	(void)objects->operations->close(objects);
-	scratch_close(&scratch);
+	close_database();
 }
 END_TEST
 
-TEST_PROGRAM("torture of stores", 900, tcase_add_test(tc, opening_the_store);
-	     tcase_add_test(tc, opening_the_queue); tcase_add_test(tc, opening_the_objects);
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+
+/* A small one, which is what allocates. */
+START_TEST(an_object_is_replaced_whole_or_not_at_all)
+{
+	_cleanup_close_ int old = fd_memfd("old", "old", 3), new = fd_memfd("new", "new", 3);
+
+	open_database();
+	ck_assert_int_eq(objects_files_open(database, &objects, NULL), 0);
+	TORTURE_EACH(turn, STRIDE)
+	{
+		struct sandbox_error err = {0};
+		char found[3] = "";
+		uint64_t size = 0;
+		int fd = -1;
+		ck_assert_int_eq(objects->operations->put(objects, OUTPUT, old, 3, NULL), 0);
+		torture_arm(&turn);
+		int r = objects->operations->put(objects, OUTPUT, new, 3, &err);
+		torture_disarm(&turn);
+		torture_check(&turn, r, &err);
+		ck_assert_int_eq(objects->operations->open(objects, OUTPUT, &fd, &size, NULL), 0);
+		ck_assert_int_eq(pread(fd, found, 3, 0), 3);
+		ck_assert(size == 3 && memcmp(found, r == 0 ? "new" : "old", 3) == 0);
+		(void)fd_close(fd);
+	}
+	(void)objects->operations->close(objects);
+	close_database();
+}
+END_TEST
+
+TEST_PROGRAM("torture of stores", 900, tcase_add_test(tc, opening_the_database);
+	     tcase_add_test(tc, opening_the_store); tcase_add_test(tc, opening_the_queue);
+	     tcase_add_test(tc, opening_the_objects);
 	     tcase_add_loop_test(tc, a_job_is_changed_whole_or_not_at_all, 0, ARRAY_SIZE(steps));
 	     tcase_add_loop_test(tc, a_message_is_moved_whole_or_not_at_all, 0, ARRAY_SIZE(queue_steps));
+	     tcase_add_test(tc, an_object_is_replaced_whole_or_not_at_all);
 	     tcase_add_test(tc, a_link_is_right_or_refused))

@@ -1,4 +1,5 @@
 #include "sandbox/base/fd.h"
+#include "service/database.h"
 #include "service/objects.h"
 #include "tests/lib/objects_contract.h"
 #include "tests/lib/scratch.h"
@@ -11,13 +12,17 @@
 #include <sys/stat.h>
 
 static struct scratch scratch;
+static struct database *database;
 static struct objects *objects;
 static struct sandbox_error err;
+static const char large[OBJECTS_SMALL_BYTES + 1]; /* a file of its own */
 
 static void open_objects(void)
 {
-	int r = objects_files_open(scratch.dir, &objects, &err);
+	int r = database_open(scratch.dir, &database, &err);
 
+	if (r == 0)
+		r = objects_files_open(database, &objects, &err);
 	ck_assert_msg(r == 0, "%s: %s", err.stage, err.message);
 }
 
@@ -25,6 +30,7 @@ static void close_objects(void)
 {
 	objects = objects->operations->close(objects);
 	ck_assert_ptr_null(objects);
+	database = database_close(database);
 }
 
 static void set_up(void)
@@ -64,7 +70,7 @@ START_TEST(are_for_their_owner_only)
 	(void)umask(0);
 	set_up();
 	contract_name(name);
-	contract_put(objects, name, "x", 1);
+	contract_put(objects, name, large, sizeof(large));
 	ck_assert_uint_eq(scratch_mode(&scratch, "objects"), 0700);
 	ck_assert_uint_eq(scratch_mode(&scratch, "objects/tmp"), 0700);
 	ck_assert_uint_eq(scratch_mode(&scratch, "objects/outputs"), 0700);
@@ -89,6 +95,24 @@ START_TEST(are_there_after_they_were_closed)
 }
 END_TEST
 
+START_TEST(are_files_only_when_they_are_large)
+{
+	char name[CONTRACT_NAME_SIZE];
+
+	set_up();
+	contract_name(name);
+	contract_put(objects, name, large, OBJECTS_SMALL_BYTES);
+	ck_assert_uint_eq(scratch_count(&scratch, "objects/outputs"), 0);
+	contract_expect_object(objects, name, large, OBJECTS_SMALL_BYTES);
+	contract_put(objects, name, large, OBJECTS_SMALL_BYTES + 1);
+	ck_assert_uint_eq(scratch_count(&scratch, "objects/outputs"), 1);
+	contract_expect_object(objects, name, large, OBJECTS_SMALL_BYTES + 1);
+	contract_put(objects, name, "small", 5);
+	contract_expect_object(objects, name, "small", 5);
+	tear_down();
+}
+END_TEST
+
 START_TEST(sweep_what_a_dead_writer_left)
 {
 	char name[CONTRACT_NAME_SIZE];
@@ -108,13 +132,16 @@ END_TEST
 START_TEST(leave_what_a_living_writer_has)
 {
 	struct objects *first;
+	struct database *first_database;
 
 	set_up();
 	scratch_write(&scratch, "objects/tmp/6c229b78-4e24-4cf4-b0b0-63d5d87ef910", "half", 4);
 	first = objects;
+	first_database = database;
 	open_objects();
 	ck_assert_uint_eq(scratch_count(&scratch, "objects/tmp"), 1);
 	ck_assert_ptr_null(first->operations->close(first));
+	(void)database_close(first_database);
 	tear_down();
 }
 END_TEST
@@ -137,12 +164,12 @@ START_TEST(follow_no_link_to_a_file)
 
 	set_up();
 	contract_name(name);
-	contract_put(objects, name, "x", 1);
+	contract_put(objects, name, large, sizeof(large));
 	(void)snprintf(path, sizeof(path), "objects/%s", name);
 	replace_by_link(path, "../../url.key");
 	ck_assert_int_eq(objects->operations->open(objects, name, &fd, &size, &err), -ELOOP);
-	contract_put(objects, name, "again", 5); /* the link itself is replaced */
-	contract_expect_object(objects, name, "again", 5);
+	contract_put(objects, name, large, sizeof(large)); /* the link itself is replaced */
+	contract_expect_object(objects, name, large, sizeof(large));
 	ck_assert_uint_eq(scratch_mode(&scratch, "url.key"), 0600);
 	tear_down();
 }
@@ -151,17 +178,17 @@ END_TEST
 START_TEST(follow_no_link_to_a_directory)
 {
 	char name[CONTRACT_NAME_SIZE];
-	_cleanup_close_ int source = fd_memfd("test", "x", 1);
+	_cleanup_close_ int source = fd_memfd("test", large, sizeof(large));
 	uint64_t size;
 	int fd = -1;
 
 	set_up();
 	contract_name(name);
-	contract_put(objects, name, "x", 1);
+	contract_put(objects, name, large, sizeof(large));
 	replace_by_link("objects/outputs", "outputs.moved");
 	ck_assert_int_eq(objects->operations->open(objects, name, &fd, &size, &err), -ELOOP);
 	err = (struct sandbox_error){0};
-	ck_assert_int_eq(objects->operations->put(objects, name, source, 1, &err), -ELOOP);
+	ck_assert_int_eq(objects->operations->put(objects, name, source, sizeof(large), &err), -ELOOP);
 	ck_assert_uint_eq(scratch_count(&scratch, "objects/tmp"), 0);
 	tear_down();
 }
@@ -204,14 +231,6 @@ START_TEST(keep_the_old_object_when_the_disk_is_full)
 	(void)close(fd);
 	free(data);
 	tear_down();
-}
-END_TEST
-
-START_TEST(need_their_directory)
-{
-	ck_assert_int_eq(objects_files_open("/nonexistent/cofferdam", &objects, &err), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(err.message, "/nonexistent/cofferdam"));
-	ck_assert_ptr_null(objects);
 }
 END_TEST
 
@@ -383,7 +402,9 @@ END_TEST
 static void expect_refused_key(int errno_value, const char *text)
 {
 	close_objects();
-	ck_assert_int_eq(objects_files_open(scratch.dir, &objects, &err), -errno_value);
+	ck_assert_int_eq(database_open(scratch.dir, &database, &err), 0);
+	ck_assert_int_eq(objects_files_open(database, &objects, &err), -errno_value);
+	database = database_close(database);
 	ck_assert_str_eq(err.stage, "objects.key");
 	ck_assert_msg(strstr(err.message, text) != NULL, "%s", err.message);
 	ck_assert_ptr_null(objects);
@@ -420,10 +441,11 @@ END_TEST
 TEST_PROGRAM(
 	"objects", 120, OBJECTS_CONTRACT(X) tcase_add_test(tc, are_for_their_owner_only);
 	tcase_add_test(tc, are_there_after_they_were_closed);
+	tcase_add_test(tc, are_files_only_when_they_are_large);
 	tcase_add_test(tc, sweep_what_a_dead_writer_left); tcase_add_test(tc, leave_what_a_living_writer_has);
 	tcase_add_test(tc, follow_no_link_to_a_file); tcase_add_test(tc, follow_no_link_to_a_directory);
 	tcase_add_test(tc, open_no_pipe); tcase_add_test(tc, keep_the_old_object_when_the_disk_is_full);
-	tcase_add_test(tc, need_their_directory); tcase_add_test(tc, say_in_a_ping_that_their_place_is_gone);
+	tcase_add_test(tc, say_in_a_ping_that_their_place_is_gone);
 	tcase_add_test(tc, accept_their_own_links); tcase_add_test(tc, refuse_every_other_signature);
 	tcase_add_test(tc, refuse_a_signature_of_something_else);
 	tcase_add_test(tc, refuse_a_link_of_another_name_and_of_none);

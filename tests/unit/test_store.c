@@ -1,9 +1,11 @@
 #include "sandbox/base/fd.h"
+#include "service/database.h"
 #include "service/store.h"
 #include "tests/lib/scratch.h"
 #include "tests/lib/store_contract.h"
 #include "tests/lib/test.h"
 
+#include <seccomp.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -12,13 +14,16 @@
 #include <sys/wait.h>
 
 static struct scratch scratch;
+static struct database *database;
 static struct store *store;
 static struct sandbox_error err;
 
 static void open_store(void)
 {
-	int r = store_sqlite_open(scratch.dir, &store, &err);
+	int r = database_open(scratch.dir, &database, &err);
 
+	if (r == 0)
+		r = store_sqlite_open(database, &store, &err);
 	ck_assert_msg(r == 0, "%s: %s", err.stage, err.message);
 }
 
@@ -26,6 +31,7 @@ static void close_store(void)
 {
 	store = store->operations->close(store);
 	ck_assert_ptr_null(store);
+	database = database_close(database);
 }
 
 static void set_up(void)
@@ -184,18 +190,21 @@ static int ignore(const char *id, const char *language, void *user)
 
 START_TEST(recovers_for_one_process_at_a_time)
 {
+	struct database *second_database = NULL;
 	struct store *second = NULL;
 
 	set_up();
 	ck_assert_int_eq(store->operations->recover(store, ignore, NULL, &err), 0);
 	ck_assert_int_eq(store->operations->recover(store, ignore, NULL, &err), 0);
-	ck_assert_int_eq(store_sqlite_open(scratch.dir, &second, &err), 0);
+	ck_assert_int_eq(database_open(scratch.dir, &second_database, &err), 0);
+	ck_assert_int_eq(store_sqlite_open(second_database, &second, &err), 0);
 	ck_assert_int_eq(second->operations->recover(second, ignore, NULL, &err), -EBUSY);
 	ck_assert_ptr_nonnull(strstr(err.message, "another process runs these jobs"));
 	close_store();
 	err = (struct sandbox_error){0};
 	ck_assert_int_eq(second->operations->recover(second, ignore, NULL, &err), 0);
 	store = second;
+	database = second_database;
 	tear_down();
 }
 END_TEST
@@ -233,11 +242,68 @@ START_TEST(is_made_once_by_many_processes_at_once)
 }
 END_TEST
 
+/* --- the disk ----------------------------------------------------------------------------------------------------- */
+
+/* From here on nothing can be synced, by no thread. */
+static void break_the_disk(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	ck_assert_ptr_nonnull(filter);
+	ck_assert_int_eq(seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1), 0);
+	ck_assert_int_eq(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EIO), SCMP_SYS(fdatasync), 0), 0);
+	ck_assert_int_eq(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EIO), SCMP_SYS(fsync), 0), 0);
+	ck_assert_int_eq(seccomp_load(filter), 0);
+	seccomp_release(filter);
+}
+
+START_TEST(accepts_no_job_that_the_disk_has_not)
+{
+	char user[] = "ann", language[] = "cpp";
+	struct job job = {.user_id = user, .language = language, .created_usec = 1, .updated_usec = 1};
+
+	set_up();
+	break_the_disk();
+	job_new_id(job.id);
+	ck_assert_int_eq(store->operations->create(store, &job, &err), -EIO);
+	ck_assert_str_eq(err.stage, "database");
+	ck_assert_ptr_nonnull(strstr(err.message, "the disk refused a sync"));
+	/* For good: the kernel says it once. */
+	err = (struct sandbox_error){0};
+	ck_assert_int_eq(store->operations->ping(store, &err), -EIO);
+	tear_down();
+}
+END_TEST
+
+START_TEST(syncs_results_without_being_asked)
+{
+	char id[JOB_ID_SIZE];
+	struct job job = {0};
+	int r = 0;
+
+	set_up();
+	contract_create(store, id);
+	ck_assert_int_eq(store->operations->claim(store, id, &job, &err), 0);
+	job.status = JOB_COMPLETED;
+	job.verdict = REPORT_ACCEPTED;
+	break_the_disk();
+	ck_assert_int_eq(store->operations->finish(store, &job, &err), 0);
+	for (int i = 0; i < 1000 && r == 0; i++) {
+		(void)usleep(10 * 1000);
+		r = store->operations->ping(store, &err);
+	}
+	ck_assert_int_eq(r, -EIO);
+	job_free(&job);
+	tear_down();
+}
+END_TEST
+
 /* --- files that are not as they should be ------------------------------------------------------------------------- */
 
 static void expect_refused(int errno_value, const char *text)
 {
-	ck_assert_int_eq(store_sqlite_open(scratch.dir, &store, &err), -errno_value);
+	ck_assert_int_eq(database_open(scratch.dir, &database, &err), -errno_value);
+	ck_assert_ptr_null(database);
 	ck_assert_int_eq(err.errno_value, errno_value);
 	ck_assert_msg(strstr(err.message, text) != NULL, "not in \"%s\": %s", err.message, text);
 	scratch_close(&scratch);
@@ -341,8 +407,8 @@ END_TEST
 
 START_TEST(needs_its_directory)
 {
-	ck_assert_int_eq(store_sqlite_open("/nonexistent/cofferdam", &store, &err), -ENOENT);
-	ck_assert_str_eq(err.stage, "store.sqlite");
+	ck_assert_int_eq(database_open("/nonexistent/cofferdam", &database, &err), -ENOENT);
+	ck_assert_str_eq(err.stage, "database");
 	ck_assert_ptr_nonnull(strstr(err.message, "/nonexistent/cofferdam"));
 }
 END_TEST
@@ -370,6 +436,8 @@ TEST_PROGRAM("store", 120, STORE_CONTRACT(X) tcase_add_test(tc, is_there_after_i
 	     tcase_add_test(tc, accepts_nothing_that_the_disk_does_not_take);
 	     tcase_add_test(tc, recovers_for_one_process_at_a_time);
 	     tcase_add_test(tc, is_made_once_by_many_processes_at_once);
+	     tcase_add_test(tc, accepts_no_job_that_the_disk_has_not);
+	     tcase_add_test(tc, syncs_results_without_being_asked);
 	     tcase_add_test(tc, says_that_the_file_is_no_database);
 	     tcase_add_test(tc, says_that_pages_are_damaged);
 	     tcase_add_test(tc, refuses_what_a_newer_program_made);
