@@ -38,8 +38,7 @@ enum {
 enum statement { PUT, REMOVE, OPEN, STATEMENT_N };
 
 static const char *const statements[STATEMENT_N] = {
-	[PUT] = "INSERT INTO objects (name, bytes) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET bytes = "
-		"?2",
+	[PUT] = "INSERT OR REPLACE INTO objects (name, bytes) VALUES (?, ?)",
 	[REMOVE] = "DELETE FROM objects WHERE name = ?",
 	[OPEN] = "SELECT bytes FROM objects WHERE name = ?",
 };
