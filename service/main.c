@@ -5,6 +5,7 @@
 #include "sandbox/base/config.h"
 #include "sandbox/base/fd.h"
 #include "sandbox/base/log.h"
+#include "sandbox/base/ready.h"
 #include "service/api.h"
 #include "service/database.h"
 #include "service/languages.h"
@@ -224,11 +225,7 @@ static int announce(struct program *program, struct sandbox_error *err)
 		(void)snprintf(line, sizeof(line), "READY\n");
 	log_event(LOG_LEVEL_INFO, "service.ready", "s:role", config->role, "s:listen", config->listen,
 		"u:port", (uint64_t)port, NULL);
-	if (config->ready_fd == 0)
-		return 0;
-	int r = fd_write_all((int)config->ready_fd, line, strlen(line));
-	(void)fd_close((int)config->ready_fd);
-	return r < 0 ? error_set(err, -r, "service.ready", "READY_FD: %s", strerrordesc_np(-r)) : 0;
+	return ready_announce(config->ready_fd ? (int)config->ready_fd : -1, line, err);
 }
 
 static const struct {

@@ -5,9 +5,9 @@
  * one that never became ready ends everything, for then a person is looking. If the parent is killed, the children
  * follow it. On SIGTERM or SIGINT the service is stopped first, then the supervisor. */
 #include "sandbox/base/log.h"
+#include "sandbox/base/ready.h"
 #include "sandbox/cli/child.h"
 #include "sandbox/cli/cli.h"
-#include "sandbox/cli/ready.h"
 #include "sandbox/cli/service.h"
 
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* supervise.c: `cofferdam supervise`: the privileged half alone: an engine behind a door. */
 #include "sandbox/base/log.h"
+#include "sandbox/base/ready.h"
 #include "sandbox/cli/cli.h"
 #include "sandbox/cli/confine.h"
-#include "sandbox/cli/ready.h"
 #include "sandbox/door/server.h"
 
 #include <fcntl.h>

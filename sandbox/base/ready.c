@@ -1,4 +1,4 @@
-#include "sandbox/cli/ready.h"
+#include "sandbox/base/ready.h"
 
 #include "sandbox/base/fd.h"
 
@@ -31,11 +31,9 @@ static int notify_systemd(struct sandbox_error *err)
 
 int ready_announce(int fd, const char *line, struct sandbox_error *err)
 {
-	if (fd >= 0) {
-		int r = fd_write_all(fd, line, strlen(line));
-		(void)fd_close(fd);
-		if (r < 0)
-			return error_set(err, -r, "ready.fd", "%s", strerrordesc_np(-r));
-	}
-	return notify_systemd(err);
+	if (fd < 0)
+		return notify_systemd(err);
+	int r = fd_write_all(fd, line, strlen(line));
+	(void)fd_close(fd);
+	return r < 0 ? error_set(err, -r, "ready.fd", "%s", strerrordesc_np(-r)) : 0;
 }
