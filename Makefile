@@ -23,7 +23,7 @@ STATE_DIR ?= $(CURDIR)/build/state
 PROBES_DIR := $(CURDIR)/build/probes
 BIN_DIR := $(CURDIR)/$(BUILD)/bin
 FUZZERS_DIR := $(CURDIR)/build/fuzz/tests/fuzz
-export IMAGES_DIR PROBES_DIR BIN_DIR FUZZERS_DIR
+export IMAGES_DIR PROBES_DIR BIN_DIR FUZZERS_DIR CACHE_DIR
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-missing-field-initializers -Werror
@@ -46,7 +46,7 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit torture sandbox attacks service fuzz
+SUITES ?= unit torture sandbox attacks service fuzz vm
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
@@ -54,9 +54,12 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TEST_SRC := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.c))
 TEST_SCRIPTS := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.sh))
 PROBE_SRC := $(wildcard tests/probes/*.c)
+# What virtual machines run, whatever is chosen here.
+GUEST_TEST_SRC := $(foreach suite,unit sandbox attacks,$(wildcard tests/$(suite)/test_*.c))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+GUEST_TESTS := $(patsubst %.c,$(BUILD)/%,$(GUEST_TEST_SRC))
 PROBES := $(patsubst tests/probes/%.c,build/probes/%,$(PROBE_SRC))
 
 # As many jobs as CPUs (-j on the command line wins); `clean` must not race with what follows it.
@@ -133,6 +136,8 @@ always:
 
 # T=name chooses: a program ("policy", "test_policy"), one function of it ("policy:refuses_x"), a suite ("unit"), a check.
 CHECKS ?= lint format-check
+# Seconds for one program.
+TEST_TIMEOUT ?= 900
 T_NAME := $(firstword $(subst :, ,$(T)))
 T_CASE := $(word 2,$(subst :, ,$(T)))
 chosen = $(if $(T),$(filter %/$(T_NAME) %/test_$(T_NAME) %/test_$(T_NAME).sh $(BUILD)/tests/$(T_NAME)/% tests/$(T_NAME)/%,$(1)),$(1))
@@ -141,19 +146,24 @@ CHOSEN_TESTS := $(call chosen,$(TESTS))
 CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
 # Unit tests need no more than themselves, fuzzers are built in a mode of their own.
 CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/% tests/fuzz/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES)) \
-	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers)
+	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers) $(if $(filter tests/vm/%,$(CHOSEN_SCRIPTS)),$(GUEST_TESTS))
 
 ## test: run all checks and tests; T=name, T=name:function, T=suite or T=lint run a part
 .PHONY: test
 test: $(CHOSEN_TESTS) $(CHOSEN_NEEDS) | deps
 	$(if $(CHOSEN_CHECKS)$(CHOSEN_TESTS)$(CHOSEN_SCRIPTS),,$(error no test is named '$(T)'))
-	tests/lib/run --logs $(BUILD)/logs --case '$(T_CASE)' \
+	tests/lib/run --logs $(BUILD)/logs --timeout $(TEST_TIMEOUT) --case '$(T_CASE)' \
 		$(foreach check,$(CHOSEN_CHECKS),$(check)=tests/lint/$(check)) $(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)
 
 ## asan: the tests but the attacks, with the address and undefined-behaviour sanitizers
 .PHONY: asan
 asan:
 	$(MAKE) test MODE=asan SUITES='unit sandbox service' CHECKS=
+
+## test-vm: unit, sandbox and attack tests in virtual machines, several kernels (`make test` runs a selection)
+.PHONY: test-vm
+test-vm:
+	VM=full $(MAKE) test SUITES=vm CHECKS= TEST_TIMEOUT=7200
 
 ## lint: sizes, the may-include table and the ban list
 .PHONY: lint
@@ -253,6 +263,7 @@ DEPS_GROUPS := build $(if $(filter run images verify test asan deps,$(GOALS)),im
 .PHONY: deps
 deps:
 	DEPS=$(DEPS) rootfs/deps.sh $(DEPS_GROUPS)
+	$(if $(filter test test-vm deps,$(GOALS)),DEPS=$(DEPS) rootfs/deps.sh --optional vm)
 
 ## install: programs, attack programs and policies below PREFIX (/usr/local), with DESTDIR for packagers
 SHARE := $(PREFIX)/share/cofferdam

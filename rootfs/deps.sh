@@ -2,6 +2,7 @@
 # deps.sh: the Debian packages that Cofferdam's build, images and tests need (Debian 12 and 13, Ubuntu 24.04).
 #
 #   rootfs/deps.sh GROUP…          installs what is missing of the groups, silent when all is there
+#   rootfs/deps.sh --optional …    the same, but what cannot be installed is only named
 #   DEPS=skip rootfs/deps.sh …     installs nothing: names what is missing and fails
 #
 # The Makefile calls it before anything else, so it must be quick when there is nothing to do and may use no more than
@@ -14,6 +15,7 @@ build="gcc libc6-dev libseccomp-dev libcap-dev libjansson-dev libmicrohttpd-dev
 images="mmdebstrap debian-archive-keyring mount"
 test="check libyaml-dev pkgconf|pkg-config curl perl clang-format universal-ctags"
 fuzz="clang libclang-rt-dev|libclang-rt-14-dev"
+vm="qemu-system-x86 e2fsprogs"
 analyze="clang clang-tidy cppcheck"
 
 log=build/deps.log
@@ -24,8 +26,14 @@ say() {
 
 die() {
 	say "$*"
-	exit 1
+	exit $failure
 }
+
+failure=1
+if [ "${1:-}" = --optional ]; then
+	failure=0
+	shift
+fi
 
 # The packages of the groups in $@, alternatives still together.
 packages_of() {
@@ -35,8 +43,9 @@ packages_of() {
 		images) echo "$images" ;;
 		test) echo "$test" ;;
 		fuzz) echo "$fuzz" ;;
+		vm) echo "$vm" ;;
 		analyze) echo "$analyze" ;;
-		*) die "unknown group '$group' (build images test fuzz analyze)" ;;
+		*) die "unknown group '$group' (build images test fuzz vm analyze)" ;;
 		esac
 	done
 }
