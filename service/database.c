@@ -60,6 +60,7 @@ static const char *const versions[] = {
 	" name TEXT NOT NULL UNIQUE,"
 	" bytes BLOB NOT NULL"
 	") STRICT;",
+	"ALTER TABLE jobs ADD COLUMN compile_cached INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* --- errors --------------------------------------------------------------------------------------------------- */

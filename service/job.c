@@ -174,6 +174,7 @@ json_t *job_json(const struct job *job)
 		{"execDurationMs", duration_json(job->exec_duration_usec)},
 		{"attempt", json_integer(job->attempt)},
 		{"compile", step_json(job->has_compile, &job->compile)},
+		{"compileCached", json_boolean(job->is_compile_cached)},
 		{"run", step_json(job->has_run, &job->run)},
 	};
 	json_t *json = json_object();

@@ -53,6 +53,7 @@ struct job {
 	int64_t created_usec, updated_usec, started_usec, completed_usec;
 	int64_t exec_duration_usec; /* the program's run alone; -1: none */
 	bool has_compile, has_run;
+	bool is_compile_cached; /* `compile` is of an earlier job of the same source */
 	struct sandbox_result compile, run;
 };
 

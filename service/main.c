@@ -7,6 +7,7 @@
 #include "sandbox/base/log.h"
 #include "sandbox/base/ready.h"
 #include "service/api.h"
+#include "service/artifacts.h"
 #include "service/database.h"
 #include "service/languages.h"
 #include "service/metrics.h"
@@ -45,6 +46,14 @@ static const struct config_row rows[] = {
 		"CPUs that a program may use at one time (0.5, 2); 0: as its policy says"),
 	ROW("EXEC_OUTPUT", CONFIG_BYTES, output_bytes, 0, 1ULL << 30, "0",
 		"what a program may print; 0: as its policy says"),
+	ROW("IMAGES_DIR", CONFIG_STRING, images_dir, 1, 4000, DEFAULT_IMAGES_DIR,
+		"directory of the root images; their digests are read"),
+	ROW("ARTIFACTS_MAX", CONFIG_BYTES, artifacts_bytes, 0, 1ULL << 40, "1G",
+		"compiled programs kept on disk; 0: everything is compiled"),
+	ROW("ARTIFACTS_MEMORY", CONFIG_BYTES, artifacts_memory_bytes, 0, 1ULL << 40, "64M",
+		"compiled programs held in memory as well"),
+	ROW("ARTIFACTS_PER_USER", CONFIG_FLAG, is_artifact_per_user, 0, 0, "no",
+		"a user never gets what another's submission compiled"),
 	ROW("CODE_MAX", CONFIG_BYTES, code_max_bytes, 1, 16 << 20, "100000", "largest code of a submission"),
 	ROW("INPUT_MAX", CONFIG_BYTES, input_max_bytes, 0, 16 << 20, "1M", "largest input of a submission"),
 	ROW("URL_TTL_SEC", CONFIG_NUMBER, url_ttl_sec, 1, 604800, "1800",
@@ -140,6 +149,29 @@ static int make_directories(struct program *program, struct sandbox_error *err)
 	return r < 0 ? r : make_directory(program->directory, 0700, err);
 }
 
+static bool has_role(const struct program *program, const char *role)
+{
+	const char *own = program->service.config.role;
+
+	return strcmp(own, "all") == 0 || strcmp(own, role) == 0;
+}
+
+static int open_artifacts(struct program *program, struct sandbox_error *err)
+{
+	const struct service_config *config = &program->service.config;
+	const struct artifacts_options options = {
+		.dirfd = program->database->dirfd,
+		.images_dir = config->images_dir,
+		.max_bytes = config->artifacts_bytes,
+		.memory_bytes = config->artifacts_memory_bytes,
+		.is_per_user = config->is_artifact_per_user,
+	};
+
+	if (config->artifacts_bytes == 0 || !has_role(program, "worker"))
+		return 0;
+	return artifacts_open(&options, program->service.languages, &program->service.artifacts, err);
+}
+
 static int open_languages(struct program *program, struct sandbox_error *err)
 {
 	struct service *service = &program->service;
@@ -164,13 +196,6 @@ static int open_backends(struct program *program, struct sandbox_error *err)
 	if (r == 0)
 		r = objects_files_open(program->database, &service->objects, err);
 	return r;
-}
-
-static bool has_role(const struct program *program, const char *role)
-{
-	const char *own = program->service.config.role;
-
-	return strcmp(own, "all") == 0 || strcmp(own, role) == 0;
 }
 
 static int requeue(const char *id, const char *language, void *user)
@@ -236,6 +261,7 @@ static const struct {
 	{"make_directories", make_directories},
 	{"open_languages", open_languages},
 	{"open_backends", open_backends},
+	{"open_artifacts", open_artifacts},
 	{"start_workers", start_workers},
 	{"start_server", start_server},
 	{"announce", announce},
@@ -265,6 +291,7 @@ static void stop(struct program *program)
 	if (service->store != NULL)
 		service->store = service->store->operations->close(service->store);
 	program->database = database_close(program->database);
+	service->artifacts = artifacts_close(service->artifacts);
 	service->metrics = metrics_close(service->metrics);
 	service->languages = languages_close(service->languages);
 	api_destroy(&program->api);

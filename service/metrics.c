@@ -39,6 +39,7 @@ struct request_count {
 struct metrics {
 	pthread_mutex_t lock;
 	uint64_t running, retried;
+	uint64_t compiled, reused;
 	struct histogram jobs;
 	struct histogram phases[SANDBOX_STEP_N][PHASES];
 	struct request_count requests[REQUEST_SERIES];
@@ -152,7 +153,9 @@ void metrics_finished(struct metrics *metrics, const struct job *job)
 	lock(metrics);
 	counts_of(metrics, job->language)->finished[job->verdict]++;
 	observe(&metrics->jobs, (uint64_t)usec * 1000);
-	observe_phases(metrics, SANDBOX_COMPILE, job->has_compile, &job->compile);
+	metrics->compiled += job->has_compile && !job->is_compile_cached;
+	metrics->reused += job->has_compile && job->is_compile_cached;
+	observe_phases(metrics, SANDBOX_COMPILE, job->has_compile && !job->is_compile_cached, &job->compile);
 	observe_phases(metrics, SANDBOX_RUN, job->has_run, &job->run);
 	unlock(metrics);
 }
@@ -273,6 +276,10 @@ static void write_all(FILE *out, const struct metrics *metrics, uint64_t queue_d
 	write_languages(out, metrics);
 	number(out, "cofferdam_jobs_retried_total", "counter", "Attempts given up because of the host.",
 		metrics->retried);
+	number(out, "cofferdam_compiles_total", "counter", "Jobs whose source was compiled.",
+		metrics->compiled);
+	number(out, "cofferdam_compiles_reused_total", "counter",
+		"Jobs that ran what an earlier job's compiler had made.", metrics->reused);
 	number(out, "cofferdam_jobs_running", "gauge", "Jobs that run now.", metrics->running);
 	number(out, "cofferdam_queue_depth", "gauge", "Jobs that wait.", queue_depth);
 	head(out, "cofferdam_job_seconds", "histogram", "From the submission of a job to its result.");

@@ -14,7 +14,7 @@ struct course {
 	int program; /* owned: what the compile step produced; -1 when there is none */
 	bool has_program;
 	struct sandbox_result compile, run;
-	bool has_compile, has_run;
+	bool has_compile, is_compile_cached, has_run;
 	char *error, *preview; /* owned */
 };
 
@@ -103,6 +103,29 @@ static int compile(struct course *course, struct sandbox_error *err)
 		course->compile.cause == SANDBOX_EXITED && course->compile.exit_code == 0 &&
 		(step->collect == NULL || course->compile.collected[0].status == SANDBOX_COLLECTED);
 	return 0;
+}
+
+/* Compiles, unless the same was compiled before. */
+static int compile_once(struct course *course, struct sandbox_error *err)
+{
+	struct artifacts *artifacts = course->options->artifacts;
+	const struct sandbox_result *result = &course->compile;
+	struct sandbox_limits limits;
+	struct artifact_key key;
+
+	int r = step_limits(course, SANDBOX_COMPILE, &limits, err);
+	if (r < 0)
+		return r;
+	bool has_key =
+		artifacts != NULL && artifacts_key(artifacts, course->policy, course->job, &limits, &key);
+	if (has_key && artifacts_get(artifacts, &key, &course->program, &course->compile)) {
+		course->has_compile = course->is_compile_cached = course->has_program = true;
+		return 0;
+	}
+	r = compile(course, err);
+	if (r == 0 && has_key && course->has_program)
+		artifacts_put(artifacts, &key, course->program, result->collected[0].bytes, result);
+	return r;
 }
 
 /* The kernel does not take the compiler's product for a program (a Go package that is not main becomes an archive). That
@@ -219,6 +242,7 @@ static void hand_over(struct course *course, struct job *job, enum report_verdic
 	job->verdict = verdict;
 	job->status = status_of(verdict);
 	job->has_compile = course->has_compile;
+	job->is_compile_cached = course->is_compile_cached;
 	job->compile = course->compile;
 	job->has_run = course->has_run;
 	job->run = course->run;
@@ -245,7 +269,7 @@ int runner_run(const struct runner_options *options, const struct policy *policy
 
 	int r = open_memory("source", job->code, job->code_size, &course.source, err);
 	if (r == 0 && is_compiled)
-		r = compile(&course, err);
+		r = compile_once(&course, err);
 	if (r == 0 && (!is_compiled || course.has_program))
 		r = run(&course, err);
 	if (r == 0)

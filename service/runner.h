@@ -2,12 +2,14 @@
 #pragma once
 
 #include "sandbox/policy/policy.h"
+#include "service/artifacts.h"
 #include "service/job.h"
 #include "service/runner_step.h"
 
 struct runner_options {
-	const char *socket; /* the supervisor's */
-	int stop_fd;	    /* readable: give up (RUNNER_STOPPED) */
+	const char *socket;	     /* the supervisor's */
+	int stop_fd;		     /* readable: give up (RUNNER_STOPPED) */
+	struct artifacts *artifacts; /* borrowed; NULL: everything is compiled */
 	struct sandbox_limits
 		run_limits; /* 0: the policy's default. The compile step always has the policy's */
 };

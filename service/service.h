@@ -5,6 +5,8 @@
 #include "service/queue.h"
 #include "service/store.h"
 
+#include <stdbool.h>
+
 struct service_config {
 	const char *listen; /* "127.0.0.1"; a non-loopback address is refused (no authentication yet) */
 	uint64_t port;	    /* 8080; 0: any free port, printed in the ready line */
@@ -15,6 +17,9 @@ struct service_config {
 	uint64_t workers;	   /* 0: as many as CPUs */
 	uint64_t exec_timeout_sec; /* EXEC_TIMEOUT_SEC, 10: wall time of a run */
 	uint64_t memory_bytes, processes, cpu_millis, output_bytes; /* a run's limits; 0: the policy's */
+	const char *images_dir;
+	uint64_t artifacts_bytes, artifacts_memory_bytes; /* 0: nothing is kept */
+	bool is_artifact_per_user;
 	uint64_t code_max_bytes, input_max_bytes;
 	uint64_t url_ttl_sec;	      /* 1800 */
 	uint64_t request_timeout_sec; /* a request must be complete within it */
@@ -22,6 +27,7 @@ struct service_config {
 	uint64_t ready_fd; /* gets "READY http://…\n" once requests are accepted; 0: none */
 };
 
+struct artifacts; /* service/artifacts.h */
 struct languages; /* service/languages.h: what GET /languages shows and POST /submit accepts */
 struct metrics;	  /* service/metrics.h */
 
@@ -30,6 +36,7 @@ struct service {
 	struct store *store;
 	struct queue *queue;
 	struct objects *objects;
+	struct artifacts *artifacts; /* NULL: off, or this process runs no jobs */
 	struct languages *languages;
 	struct metrics *metrics;
 };

@@ -31,12 +31,13 @@ static const char *const statements[STATEMENT_N] = {
 	[CREATE_SOURCE] = "INSERT INTO sources (job, code, input) VALUES (last_insert_rowid(), ?, ?)",
 	[GET] = "SELECT id, user_id, language, status, verdict, attempt, error, output_path, stdout_preview,"
 		" created_usec, updated_usec, started_usec, completed_usec, exec_duration_usec, compile, run,"
-		" failures, code, input"
+		" failures, compile_cached, code, input"
 		" FROM jobs JOIN sources ON job = seq WHERE id = ?",
 	[CLAIM] = "UPDATE jobs SET started_usec = ?1, updated_usec = ?1, status = 'running',"
 		  " attempt = attempt + 1 WHERE id = ?2 AND status = 'queued'",
 	[FINISH] = "UPDATE jobs SET status = ?, verdict = ?, error = ?, output_path = ?, stdout_preview = ?,"
-		   " updated_usec = ?, completed_usec = ?, exec_duration_usec = ?, compile = ?, run = ?"
+		   " updated_usec = ?, completed_usec = ?, exec_duration_usec = ?, compile = ?, run = ?,"
+		   " compile_cached = ?"
 		   " WHERE id = ? AND status = 'running' AND attempt = ?",
 	[RELEASE] = "UPDATE jobs SET updated_usec = ?, failures = failures + ?, started_usec = NULL,"
 		    " status = 'queued'"
@@ -138,6 +139,7 @@ static int read_job(struct sqlite_call *call, struct job *job, struct sandbox_er
 	if (r == 0)
 		r = read_result(call, job, &job->has_run, &job->run, err);
 	job->failures = (uint32_t)sqlite_take_int(call, 0);
+	job->is_compile_cached = sqlite_take_int(call, 0) != 0;
 	job->code = sqlite_take_text(call, &job->code_size);
 	job->input = sqlite_take_text(call, &job->input_size);
 	return r < 0 ? r : sqlite_taken(call, err);
@@ -289,6 +291,7 @@ static int set_finished(struct sqlite_client *client, const struct job *job, con
 		sqlite_put_int(&call, job->exec_duration_usec);
 	sqlite_put_text(&call, compile);
 	sqlite_put_text(&call, run);
+	sqlite_put_int(&call, job->is_compile_cached);
 	sqlite_put_text(&call, job->id);
 	sqlite_put_int(&call, job->attempt);
 	return update(&call, job->id, err);

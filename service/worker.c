@@ -59,6 +59,7 @@ int workers_start(struct service *service, unsigned n, struct workers **ret, str
 		return error_set(err, ENOMEM, "worker.start", "no memory");
 	workers->context.service = service;
 	workers->context.runner.socket = service->config.socket;
+	workers->context.runner.artifacts = service->artifacts;
 	workers->context.runner.run_limits = workers_run_limits(&service->config);
 	workers->context.runner.stop_fd = eventfd(0, EFD_CLOEXEC);
 	int r = 0;

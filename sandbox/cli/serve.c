@@ -331,6 +331,7 @@ static int serve(struct serve_options *options, char **service_options, struct s
 		r = service_find(&serve.service, err);
 	serve.service.state_dir = paths.state_dir;
 	serve.service.policies_dir = paths.policies_dir;
+	serve.service.images_dir = paths.images_dir;
 	serve.service.socket_dir = paths.socket_dir;
 	if (r == 0)
 		r = serve_until_stopped(&serve, err);

@@ -84,7 +84,8 @@ static int give_up_root(const struct service_start *start, struct sandbox_error 
 int service_become(const void *user, struct sandbox_error *err)
 {
 	const struct service_start *start = user;
-	const char *const paths[] = {start->state_dir, start->policies_dir, start->socket_dir};
+	const char *const paths[] = {
+		start->state_dir, start->policies_dir, start->images_dir, start->socket_dir};
 	_cleanup_free_ char **argv = make_argv(start->options, err);
 
 	if (argv == NULL)

@@ -8,7 +8,8 @@
 struct service_start {
 	int program_fd; /* owned: cofferdam-service, found beside us */
 	char **options; /* borrowed, NULL-terminated: passed on as they are */
-	const char *state_dir, *policies_dir, *socket_dir; /* borrowed, resolved: what it must reach */
+	const char *state_dir, *policies_dir, *images_dir,
+		*socket_dir; /* borrowed, resolved: what it must reach */
 	uid_t uid;
 };
 

@@ -20,8 +20,9 @@ void jobs_submit(
 {
 	struct http_client_request request = {.headers = {"Content-Type: application/json"}};
 	struct http_client_answer answer;
-	json_t *body = json_pack("{s:s, s:s, s:s, s:s?}", "userId", "tester", "language",
-		submission->language, "code", submission->code, "input", submission->input);
+	json_t *body = json_pack("{s:s, s:s, s:s, s:s?}", "userId",
+		submission->user ? submission->user : "tester", "language", submission->language, "code",
+		submission->code, "input", submission->input);
 	char *text = json_dumps(body, 0);
 
 	request.body = text;

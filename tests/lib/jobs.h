@@ -7,9 +7,9 @@
 
 #include <jansson.h>
 
-/* What to submit; INPUT NULL: none. */
+/* What to submit; INPUT NULL: none; USER NULL: any. */
 struct jobs_submission {
-	const char *language, *code, *input;
+	const char *language, *code, *input, *user;
 };
 
 void jobs_submit(

@@ -99,6 +99,7 @@ static void expect_same(const struct job *a, const struct job *b)
 	ck_assert_int_eq(a->completed_usec, b->completed_usec);
 	ck_assert_int_eq(a->exec_duration_usec, b->exec_duration_usec);
 	ck_assert_int_eq(a->has_compile, b->has_compile);
+	ck_assert_int_eq(a->is_compile_cached, b->is_compile_cached);
 	ck_assert_int_eq(a->has_run, b->has_run);
 	ck_assert_mem_eq(&a->compile, &b->compile, sizeof(a->compile));
 	ck_assert_mem_eq(&a->run, &b->run, sizeof(a->run));
@@ -232,7 +233,7 @@ void store_contract_keeps_the_result(struct store *store)
 	job.output_path = copy("outputs/x.txt");
 	job.stdout_preview = copy("");
 	job.exec_duration_usec = 79429;
-	job.has_compile = job.has_run = true;
+	job.has_compile = job.has_run = job.is_compile_cached = true;
 	job.compile = some_result(100);
 	job.run = some_result(7);
 	EXPECT(STORE(finish)(store, &job, &err), 0);

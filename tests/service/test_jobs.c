@@ -306,6 +306,62 @@ static void expect_done(const struct test_service *service, const char *id, json
 
 static const char *const one_worker[] = {"--workers=1", NULL};
 
+/* --- the same again ------------------------------------------------------------------------------------------- */
+
+static const char echo_code[] = "#include <iostream>\nint main() { std::cout << std::cin.rdbuf(); }";
+
+static bool is_compiled_anew(
+	const struct test_service *service, const char *user, const char *code, const char *input)
+{
+	char id[JOB_ID_SIZE];
+
+	jobs_submit(service, &(struct jobs_submission){"cpp", code, input, user}, id);
+	json_t *job = jobs_finish(service, id);
+	ck_assert_str_eq(jobs_text(job, "verdict"), "accepted");
+	ck_assert_str_eq(jobs_text(job, "stdoutPreview"), input);
+	bool is_cached = json_boolean_value(json_object_get(job, "compileCached"));
+	ck_assert(json_is_object(json_object_get(job, "compile")));
+	json_decref(job);
+	return !is_cached;
+}
+
+START_TEST(the_same_source_is_compiled_once)
+{
+	HALVES(service, supervisor, NULL);
+	ck_assert(is_compiled_anew(&service, "ann", echo_code, "one"));
+	ck_assert(!is_compiled_anew(&service, "bob", echo_code, "two"));
+	ck_assert(is_compiled_anew(&service, "ann",
+		"#include <iostream>\n\nint main() { std::cout << "
+		"std::cin.rdbuf(); }",
+		"three"));
+	service_stop(&service);
+	service_start(&service, &supervisor, NULL);
+	ck_assert(!is_compiled_anew(&service, "ann", echo_code, "four"));
+	halves_end(&service, &supervisor);
+}
+END_TEST
+
+START_TEST(users_can_be_kept_apart)
+{
+	static const char *const options[] = {"--artifacts-per-user", NULL};
+	HALVES(service, supervisor, options);
+	ck_assert(is_compiled_anew(&service, "ann", echo_code, "one"));
+	ck_assert(is_compiled_anew(&service, "bob", echo_code, "two"));
+	ck_assert(!is_compiled_anew(&service, "ann", echo_code, "three"));
+	halves_end(&service, &supervisor);
+}
+END_TEST
+
+START_TEST(everything_can_be_compiled_anew)
+{
+	static const char *const options[] = {"--artifacts-max=0", NULL};
+	HALVES(service, supervisor, options);
+	ck_assert(is_compiled_anew(&service, "ann", echo_code, "one"));
+	ck_assert(is_compiled_anew(&service, "ann", echo_code, "two"));
+	halves_end(&service, &supervisor);
+}
+END_TEST
+
 START_TEST(a_killed_service_loses_no_job)
 {
 	char id[JOB_ID_SIZE], more[AFTER][JOB_ID_SIZE];
@@ -392,6 +448,8 @@ TEST_PROGRAM("jobs", 300,
 	     tcase_add_test(tc, endless_output_is_kept_up_to_its_limit);
 	     tcase_add_test(tc, a_link_is_good_for_its_object_and_its_time);
 	     tcase_add_test(tc, fifty_jobs_have_each_its_own_result);
+	     tcase_add_test(tc, the_same_source_is_compiled_once);
+	     tcase_add_test(tc, users_can_be_kept_apart); tcase_add_test(tc, everything_can_be_compiled_anew);
 	     tcase_add_test(tc, a_killed_service_loses_no_job);
 	     tcase_add_test(tc, a_stopped_service_gives_its_jobs_back);
 	     tcase_add_test(tc, a_killed_supervisor_costs_no_job);

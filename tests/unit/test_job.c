@@ -187,7 +187,8 @@ START_TEST(shows_a_queued_job_without_its_source)
 		"\"language\":\"cpp\",\"status\":\"queued\",\"verdict\":null,\"error\":null,"
 		"\"outputPath\":null,\"stdoutPreview\":null,\"createdAt\":\"2026-11-25T22:48:55.123Z\","
 		"\"updatedAt\":\"2026-11-25T22:48:55.123Z\",\"startedAt\":null,\"completedAt\":null,"
-		"\"execDurationMs\":null,\"attempt\":0,\"compile\":null,\"run\":null}");
+		"\"execDurationMs\":null,\"attempt\":0,\"compile\":null,\"compileCached\":false,\"run\":"
+		"null}");
 	free(text);
 	job_free(&job);
 }
@@ -206,7 +207,7 @@ START_TEST(shows_a_finished_job_with_its_results)
 	job.completed_usec = job.created_usec + 2500000;
 	job.exec_duration_usec = 79429;
 	job.attempt = 2;
-	job.has_compile = job.has_run = true;
+	job.has_compile = job.has_run = job.is_compile_cached = true;
 	job.run = (struct sandbox_result){.cause = SANDBOX_EXITED, .exit_code = 3, .wall_usec = 79429};
 	json_t *json = job_json(&job);
 	ck_assert_ptr_nonnull(json);
@@ -219,6 +220,7 @@ START_TEST(shows_a_finished_job_with_its_results)
 	json_t *run = report_result(&job.run), *compile = report_result(&job.compile);
 	ck_assert(json_equal(json_object_get(json, "run"), run));
 	ck_assert(json_equal(json_object_get(json, "compile"), compile));
+	ck_assert(json_is_true(json_object_get(json, "compileCached")));
 	json_decref(run);
 	json_decref(compile);
 	json_decref(json);

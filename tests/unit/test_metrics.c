@@ -139,6 +139,22 @@ START_TEST(sorts_times_into_buckets)
 }
 END_TEST
 
+START_TEST(counts_what_was_compiled_and_what_was_not)
+{
+	struct job job = {.language = (char[]){"cpp"}, .verdict = REPORT_ACCEPTED, .has_compile = true};
+
+	set_up();
+	metrics_finished(metrics, &job);
+	job.is_compile_cached = true;
+	metrics_finished(metrics, &job);
+	metrics_finished(metrics, &job);
+	expect_line("cofferdam_compiles_total 1");
+	expect_line("cofferdam_compiles_reused_total 2");
+	expect_line("cofferdam_phase_seconds_count{step=\"compile\",phase=\"run\"} 1");
+	tear_down();
+}
+END_TEST
+
 START_TEST(sums_up_the_phases_of_the_steps_that_took_place)
 {
 	set_up();
@@ -315,6 +331,7 @@ TEST_PROGRAM("metrics", 60, tcase_add_test(tc, prints_every_series_from_the_star
 	     tcase_add_test(tc, counts_jobs_by_language_and_verdict);
 	     tcase_add_test(tc, counts_what_is_no_longer_offered_as_removed);
 	     tcase_add_test(tc, shows_what_runs_now); tcase_add_test(tc, sorts_times_into_buckets);
+	     tcase_add_test(tc, counts_what_was_compiled_and_what_was_not);
 	     tcase_add_test(tc, sums_up_the_phases_of_the_steps_that_took_place);
 	     tcase_add_test(tc, counts_requests_by_route_and_code);
 	     tcase_add_test(tc, keeps_a_bounded_number_of_series); tcase_add_test(tc, escapes_label_values);
