@@ -54,6 +54,7 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TEST_SRC := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.c))
 TEST_SCRIPTS := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.sh))
 PROBE_SRC := $(wildcard tests/probes/*.c)
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 # What virtual machines run, whatever is chosen here.
 GUEST_TEST_SRC := $(foreach suite,unit sandbox attacks,$(wildcard tests/$(suite)/test_*.c))
 
@@ -90,7 +91,7 @@ images: | deps
 	$(AS_ROOT) rootfs/build --images-dir $(IMAGES_DIR) --cache-dir $(CACHE_DIR)
 
 # Where both are wanted, the images' progress comes after the compiler's lines and not between them.
-ifneq ($(filter run test verify,$(MAKECMDGOALS)),)
+ifneq ($(filter run test verify bench,$(MAKECMDGOALS)),)
 images: | all
 endif
 
@@ -224,6 +225,20 @@ golden: $(BUILD)/bin/cofferdam
 		$< check --policies-dir policies --syscalls $$profile >tests/attacks/golden/$$profile.txt || exit 1; \
 	done
 
+# --- the benchmarks --------------------------------------------------------------------------------------------------
+
+## bench: measure on this machine (BENCH=launch: that one; ARGS='--rounds 100')
+BENCH ?= $(notdir $(BENCHES))
+.PHONY: bench
+bench: all images $(BENCHES)
+	$(foreach bench,$(BENCH),$(AS_ROOT) $(BUILD)/bench/$(bench) --json $(BUILD)/bench/$(bench).json $(ARGS) &&) true
+
+$(BUILD)/libbench.a: $(call obj,$(wildcard bench/lib/*.c))
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libbench.a $(BUILD)/libsandbox.a
+	echo "link    $@"
+	mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) -lcurl -lpthread -lm
+
 # Programs that run inside cells: static, so that any image bears them.
 build/probes/%: tests/probes/%.c | deps
 	echo "compile $<"
@@ -256,7 +271,7 @@ build/analyze/%.tidy: % | deps
 #
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
-DEPS_GROUPS := build $(if $(filter run images verify test asan deps,$(GOALS)),images) \
+DEPS_GROUPS := build $(if $(filter run images verify test asan bench deps,$(GOALS)),images) \
 	$(if $(filter test asan torture fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)

@@ -1,0 +1,36 @@
+/* service.h: a `cofferdam serve` of one's own, and a client of it for each thread. What fails ends the program. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct service {
+	pid_t pid;    /* of cofferdam serve */
+	char dir[64]; /* its STATE_DIR, below TMPDIR or /tmp */
+	char url[64]; /* "http://127.0.0.1:43210" */
+};
+
+/* CLI: the program `cofferdam`. On a free port, in a fresh directory. */
+void service_start(struct service *service, const char *cli);
+/* Ends it, and removes the directory. */
+void service_stop(struct service *service);
+/* Resident memory of it and its children, in bytes. */
+uint64_t service_memory(const struct service *service);
+
+struct client; /* one connection, kept alive; for one thread */
+struct client *client_open(const struct service *service);
+void client_close(struct client *client);
+
+struct client_job {
+	char id[40];
+};
+
+/* Submits; BODY is the JSON. */
+void client_submit(struct client *client, const char *body, struct client_job *ret);
+/* Is it finished? It must then be completed, with the verdict accepted. */
+bool client_is_finished(struct client *client, const struct client_job *job);
+/* Looks every millisecond until it is. */
+void client_wait(struct client *client, const struct client_job *job);
+/* The number that METRIC, without labels, has now. */
+double client_metric(struct client *client, const char *metric);
