@@ -165,7 +165,7 @@ struct sandbox *sandbox_close(struct sandbox *sandbox);
 int sandbox_fd(const struct sandbox *sandbox);
 
 /* Handles what is ready, waiting at most TIMEOUT_MSEC (-1: until something happens, 0: not at all). 0 or -errno:
- * the engine itself is broken (its launcher died and could not be replaced); open runs have been reported. */
+ * the engine itself is broken (its launcher died); open runs have been reported. Close it, and open another. */
 int sandbox_dispatch(struct sandbox *sandbox, int timeout_msec, struct sandbox_error *err);
 
 /* Starts a run. 0: DONE will be called once, from a later sandbox_dispatch. A negative errno with ERR filled: it

@@ -5,11 +5,13 @@
 #include "sandbox/cell/sys.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -99,28 +101,53 @@ static int reply(const struct sandbox_error *err, int pidfd)
 	return wire_send(LAUNCHER_SOCK, &message, sizeof(message), &pidfd, pidfd >= 0 ? 1 : 0);
 }
 
-/* Receives the list of images and builds the mount namespace from it. */
-static void set_up_images(const char *images_dir)
+static int place_proc(struct sandbox_error *err)
 {
-	static struct wire_images list;
-	struct sandbox_error err = {0};
+	_cleanup_close_ int proc = open_proc(err);
 
-	ssize_t n = wire_receive(LAUNCHER_SOCK, &list, sizeof(list), NULL, 0);
+	if (proc < 0)
+		return proc;
+	if (proc == LAUNCHER_PROC)
+		(void)TAKE_FD(proc);
+	else if (dup3(proc, LAUNCHER_PROC, O_CLOEXEC) < 0)
+		return error_errno(err, "launcher.proc", "dup3");
+	return 0;
+}
+
+/* What made the mount namespace is over: from here on launcher, init and jobs together can call what is left to do. */
+static int enter_filter(struct wire_setup *setup, struct sandbox_error *err)
+{
+	const struct sock_fprog program = {
+		.len = (unsigned short)setup->filter_len,
+		.filter = setup->filter,
+	};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, "launcher.seccomp", "no_new_privs");
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		return error_errno(err, "launcher.seccomp", "put the filter on");
+	return 0;
+}
+
+/* Receives what the engine has read from its policies, and becomes what it says. */
+static void set_up(const char *images_dir)
+{
+	static struct wire_setup setup;
+	struct sandbox_error err = {0};
+	int r = 0;
+
+	ssize_t n = wire_receive(LAUNCHER_SOCK, &setup, sizeof(setup), NULL, 0);
 	if (n <= 0)
 		_exit(0); /* the engine gave up */
-	if (n != sizeof(list) || list.count > BOUND_IMAGES)
-		(void)error_set(&err, EBADMSG, "launcher.start", "list of images");
-	int r = err.errno_value ? -EBADMSG : rootns_enter(images_dir, &list, &err);
-	if (r == 0) {
-		int proc = open_proc(&err);
-		if (proc >= 0 && proc != LAUNCHER_PROC)
-			r = dup3(proc, LAUNCHER_PROC, O_CLOEXEC) < 0
-				    ? error_errno(&err, "launcher.proc", "dup3")
-				    : 0;
-		if (proc >= 0 && proc != LAUNCHER_PROC)
-			(void)fd_close(proc);
-	}
-	if (reply(&err, -1) < 0 || err.errno_value != 0)
+	if (n != sizeof(setup) || setup.images.count > BOUND_IMAGES || setup.filter_len > BOUND_FILTER_LEN)
+		r = error_set(&err, EBADMSG, "launcher.start", "images and filter");
+	if (r == 0)
+		r = rootns_enter(images_dir, &setup.images, &err);
+	if (r == 0)
+		r = place_proc(&err);
+	if (r == 0)
+		r = enter_filter(&setup, &err);
+	if (reply(&err, -1) < 0 || r < 0)
 		_exit(1);
 }
 
@@ -179,7 +206,7 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 		(void)wire_send(sock, &message, sizeof(message), NULL, 0);
 		_exit(1);
 	}
-	set_up_images(images_dir);
+	set_up(images_dir);
 	for (;;) {
 		ssize_t n = wire_receive(LAUNCHER_SOCK, &order, sizeof(order), fds, WIRE_ORDER_FDS);
 		/* The end of the engine, or a message that it cannot have sent: the cells go too (PDEATHSIG). */
@@ -189,7 +216,7 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 	}
 }
 
-int launcher_start(const char *images_dir, int *ret_sock, pid_t *ret_pid, struct sandbox_error *err)
+int launcher_start(const char *images_dir, int *ret_sock, int *ret_pidfd, struct sandbox_error *err)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -200,7 +227,15 @@ int launcher_start(const char *images_dir, int *ret_sock, pid_t *ret_pid, struct
 		return error_errno(err, "launcher.start", "fork");
 	if (pid == 0)
 		launcher_main(theirs, images_dir, parent);
+	/* Nobody else waits for it: PID is its own until we do. */
+	int pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		int r = error_errno(err, "launcher.start", "pidfd_open");
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		return r;
+	}
 	*ret_sock = TAKE_FD(ours);
-	*ret_pid = pid;
+	*ret_pidfd = pidfd;
 	return 0;
 }

@@ -5,11 +5,9 @@
 
 #include "sandbox/cell/wire.h"
 
-#include <sys/types.h>
-
 /* Forks a launcher that takes its images from IMAGES_DIR. *RET_SOCK (owned): speak wire.h on it; closing it ends the
- * launcher and all its cells. *RET_PID: to be waited for. 0 or -errno with ERR. The launcher dies with its parent. */
-int launcher_start(const char *images_dir, int *ret_sock, pid_t *ret_pid, struct sandbox_error *err);
+ * launcher and all its cells. *RET_PIDFD (owned): to be waited for. 0 or -errno with ERR. The launcher dies with its parent. */
+int launcher_start(const char *images_dir, int *ret_sock, int *ret_pidfd, struct sandbox_error *err);
 
 /* Makes the launcher's mount namespace: the images of LIST below a read-only root. In the launcher. (rootns.c) */
 int rootns_enter(const char *images_dir, const struct wire_images *list, struct sandbox_error *err);

@@ -1,7 +1,7 @@
 /* wire.h: what engine, launcher and cell init say to each other. Fixed layouts over AF_UNIX SOCK_SEQPACKET pairs that
  * were made by the engine and never leave these three processes; nothing here comes from a job.
  *
- *   engine → launcher   wire_images (once), then one wire_order per cell with its descriptors
+ *   engine → launcher   wire_setup (once), then one wire_order per cell with its descriptors
  *   launcher → engine   one wire_reply for each, in order; for an order with the cell's pidfd
  *   engine → cell       one plan (wire_plan, filter, strings; descriptors), then one byte: "go on and collect"
  *   cell → engine       wire_event: READY, STARTED, FORBIDDEN, ENDED, COLLECTED, or FAILED at any time */
@@ -12,6 +12,7 @@
 #include "sandbox/base/limits.h"
 #include "sandbox/sandbox.h"
 
+#include <linux/filter.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,12 @@ enum {
 struct wire_images {
 	uint32_t count;
 	char names[BOUND_IMAGES][WIRE_IMAGE_NAME];
+};
+
+struct wire_setup {
+	struct wire_images images;
+	uint32_t filter_len;
+	struct sock_filter filter[BOUND_FILTER_LEN]; /* the launcher's own program */
 };
 
 /* Descriptors: the cell's end of its control socket, then the directory for CLONE_INTO_CGROUP if has_into_cgroup, then

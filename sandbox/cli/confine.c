@@ -1,12 +1,10 @@
-/* confine.c: what the supervisor keeps of root, and what the service may call. */
+/* confine.c: what the supervisor keeps of root, and what it and the service may call. */
 #include "sandbox/cli/confine.h"
 
 #include "sandbox/base/fd.h"
-
-#include "sandbox/base/bounds.h"
+#include "sandbox/policy/policy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -80,22 +78,12 @@ int confine_supervisor(struct sandbox_error *err)
 	return cut_capabilities(err);
 }
 
-int confine_read_service(const char *policies_dir, struct filter_program *ret, struct sandbox_error *err)
+int confine_read(
+	const char *policies_dir, const char *name, struct filter_program *ret, struct sandbox_error *err)
 {
-	static const char name[] = "seccomp/service.json";
-	_cleanup_free_ char *text = NULL;
-	size_t size;
+	static const struct filter_calls none; /* it starts nothing that has a filter of its own */
 
-	_cleanup_close_ int dir = open(policies_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return error_errno(err, "serve.seccomp", "%.200s", policies_dir);
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, "serve.seccomp", "%.200s/%s", policies_dir, name);
-	int r = fd_read_all(fd, BOUND_POLICY_BYTES, &text, &size);
-	if (r < 0)
-		return error_set(err, -r, "serve.seccomp", "%s: %s", name, strerrordesc_np(-r));
-	return filter_compile(name, text, size, ret, err);
+	return policy_profile_load(policies_dir, name, &none, ret, err);
 }
 
 int confine_enter(const struct filter_program *program, struct sandbox_error *err)
@@ -103,6 +91,6 @@ int confine_enter(const struct filter_program *program, struct sandbox_error *er
 	const struct sock_fprog filter = {.len = program->len, .filter = program->insns};
 
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
-		return error_errno(err, "serve.seccomp", "put the filter on");
+		return error_errno(err, "confine.seccomp", "put the filter on");
 	return 0;
 }

@@ -9,8 +9,9 @@
  * 0 or -errno with ERR (stage "supervise.network" or "supervise.capabilities"). */
 int confine_supervisor(struct sandbox_error *err);
 
-/* The service's seccomp program, from POLICIES_DIR/seccomp/service.json. *RET: the caller's (filter_free). 0 or -errno
- * with ERR. */
-int confine_read_service(const char *policies_dir, struct filter_program *ret, struct sandbox_error *err);
+/* The seccomp program of "supervisor" or "service", from POLICIES_DIR/seccomp/NAME.json. *RET: the caller's (filter_free).
+ * 0 or -errno with ERR. */
+int confine_read(
+	const char *policies_dir, const char *name, struct filter_program *ret, struct sandbox_error *err);
 /* Puts PROGRAM on this process and all that it becomes. Needs no_new_privs. 0 or -errno with ERR. */
 int confine_enter(const struct filter_program *program, struct sandbox_error *err);

@@ -70,7 +70,7 @@ static int give_up_root(const struct service_start *start, struct sandbox_error 
 {
 	struct filter_program program = {0};
 
-	int r = confine_read_service(start->policies_dir, &program, err);
+	int r = confine_read(start->policies_dir, "service", &program, err);
 	if (r == 0)
 		r = shed(start->uid, err);
 	if (r == 0)

@@ -108,6 +108,7 @@ static int open_door(const struct supervise_options *options, struct sandbox *sa
 
 static int supervise(const struct supervise_options *options, struct sandbox_error *err)
 {
+	struct filter_program program = {0};
 	struct sandbox *sandbox = NULL;
 	struct door *door = NULL;
 
@@ -115,11 +116,16 @@ static int supervise(const struct supervise_options *options, struct sandbox_err
 	if (r == 0)
 		r = confine_supervisor(err);
 	if (r == 0)
+		r = confine_read(options->engine.policies_dir, "supervisor", &program, err);
+	if (r == 0)
 		r = open_engine(options, &sandbox, err);
 	if (r == 0)
 		r = open_door(options, sandbox, &door, err);
 	if (r == 0)
 		r = ready_announce(options->ready_fd ? (int)options->ready_fd : -1, "READY\n", err);
+	/* Nobody has been heard yet; and what had to be started, runs. */
+	if (r == 0)
+		r = confine_enter(&program, err);
 	if (r == 0)
 		r = door_run(door, err);
 	if (r == 0)
@@ -127,6 +133,7 @@ static int supervise(const struct supervise_options *options, struct sandbox_err
 	/* The engine first: it reports the open runs as cancelled, through the door. */
 	sandbox = sandbox_close(sandbox);
 	door = door_close(door);
+	filter_free(&program);
 	return r;
 }
 

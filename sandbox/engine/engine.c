@@ -54,7 +54,7 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sand
 		return error_set(err, ESHUTDOWN, "engine.close", "the engine is being closed");
 	if (sandbox->is_broken)
 		return error_set(
-			err, ECHILD, "engine.launcher", "the launcher ended and could not be replaced");
+			err, ECHILD, "engine.launcher", "the launcher ended: this engine runs nothing more");
 	if (sandbox->nruns == BOUND_RUNS)
 		return error_set(err, EAGAIN, "engine.runs", "%d runs are open", BOUND_RUNS);
 	struct sandbox_run *run = run_new(sandbox, done, user);
@@ -120,6 +120,7 @@ int sandbox_run_one(struct sandbox *sandbox, const struct sandbox_spec *spec, st
 static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
 {
 	static const struct seccomp_data exec = {.nr = SYS_execve, .arch = AUDIT_ARCH_X86_64};
+	struct wire_images *images = &sandbox->setup.images;
 
 	for (size_t i = 0; i < sandbox->policies->npolicies; i++)
 		for (int s = 0; s < SANDBOX_STEP_N; s++) {
@@ -131,18 +132,31 @@ static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
 			if (filter_evaluate(&step->filter, &exec) != SECCOMP_RET_ALLOW)
 				return error_set(err, EINVAL, "policy.load",
 					"%s: seccomp/%s.json must allow execve", policy->name, step->profile);
-			while (known < sandbox->images.count &&
-				strcmp(sandbox->images.names[known], step->image) != 0)
+			while (known < images->count && strcmp(images->names[known], step->image) != 0)
 				known++;
-			if (known < sandbox->images.count)
+			if (known < images->count)
 				continue;
 			if (known == BOUND_IMAGES)
 				return error_set(
 					err, E2BIG, "policy.load", "more than %d images", BOUND_IMAGES);
-			(void)snprintf(sandbox->images.names[sandbox->images.count++], WIRE_IMAGE_NAME, "%s",
-				step->image);
+			(void)snprintf(images->names[images->count++], WIRE_IMAGE_NAME, "%s", step->image);
 		}
 	return 0;
+}
+
+/* What the launcher may call: what it and inits need, and whatever a job of these policies may. */
+static int read_launcher_filter(struct sandbox *sandbox, const char *policies_dir, struct sandbox_error *err)
+{
+	const struct filter_calls passed = policy_set_passed(sandbox->policies);
+	struct filter_program program = {0};
+
+	int r = policy_profile_load(policies_dir, "launcher", &passed, &program, err);
+	if (r == 0) {
+		sandbox->setup.filter_len = program.len;
+		memcpy(sandbox->setup.filter, program.insns, program.len * sizeof(*program.insns));
+	}
+	filter_free(&program);
+	return r;
 }
 
 static int open_descriptors(struct sandbox *sandbox, struct sandbox_error *err)
@@ -177,7 +191,7 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 	if (sandbox == NULL)
 		return NULL;
 	sandbox->epoll_fd = sandbox->timer_fd = sandbox->null_fd = sandbox->spare_fd = -1;
-	sandbox->launcher_sock = -1;
+	sandbox->launcher_sock = sandbox->launcher_pidfd = -1;
 	sandbox->timer_watch = sandbox->launcher_watch = (struct watch){.fd = -1, .sandbox = sandbox};
 	sandbox->timer_nsec = NSEC_NEVER;
 	sandbox->waiting_end = &sandbox->waiting;
@@ -195,7 +209,7 @@ static int engine_open(
 	struct sandbox *sandbox, const struct sandbox_options *options, struct sandbox_error *err)
 {
 	/* The launcher first: it is a copy of this process, and that should be small. */
-	int r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pid, err);
+	int r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pidfd, err);
 	if (r == 0)
 		r = open_descriptors(sandbox, err);
 	if (r == 0)
@@ -204,6 +218,8 @@ static int engine_open(
 		r = policy_set_add_variants(sandbox->policies, err);
 	if (r == 0)
 		r = survey_policies(sandbox, err);
+	if (r == 0)
+		r = read_launcher_filter(sandbox, options->policies_dir, err);
 	if (r == 0)
 		r = cgroup_host_open(options->cgroup_parent, &sandbox->cgroups, err);
 	if (r == 0) {

@@ -109,10 +109,9 @@ struct sandbox {
 	struct policy_set *policies;
 	struct cgroup_host *cgroups;
 	char *images_dir;
-	struct wire_images images;
-	int launcher_sock;
-	pid_t launcher_pid;
-	bool is_broken;	 /* the launcher is gone for good */
+	struct wire_setup setup; /* what the launcher is told */
+	int launcher_sock, launcher_pidfd;
+	bool is_broken;	 /* the launcher is gone, and with it every cell */
 	bool is_closing; /* no run starts any more */
 	bool is_woken;	 /* a round is due that no descriptor and no deadline would bring */
 	uint32_t uid_first;

@@ -184,10 +184,10 @@ int sandbox_dispatch(struct sandbox *sandbox, int timeout_msec, struct sandbox_e
 			watch->ready(watch, events[i].events);
 	}
 	finish_round(sandbox);
-	/* Open runs end first, all by themselves: their cells died with the launcher. */
+	/* Open runs end first. */
 	if (sandbox->is_broken && sandbox->runs == NULL)
 		return error_set(
-			err, ECHILD, "engine.launcher", "the launcher ended and could not be replaced");
+			err, ECHILD, "engine.launcher", "the launcher ended: this engine runs nothing more");
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -36,13 +37,13 @@ static struct sandbox_run *pop(struct sandbox_run **head, struct sandbox_run ***
 	return run;
 }
 
-/* --- starting and ending a launcher --- */
+/* --- the launcher's start and end --- */
 
-static int wait_for_images(int sock, const struct wire_images *images, struct sandbox_error *err)
+static int set_launcher_up(int sock, const struct wire_setup *setup, struct sandbox_error *err)
 {
 	struct wire_reply answer;
 	/* When it fails, the launcher has ended already, and its answer says why. */
-	(void)wire_send(sock, images, sizeof(*images), NULL, 0);
+	(void)wire_send(sock, setup, sizeof(*setup), NULL, 0);
 	ssize_t n = wire_receive(sock, &answer, sizeof(answer), NULL, 0);
 	if (n != sizeof(answer))
 		return error_set(err, EIO, "launcher.start", "no answer");
@@ -51,24 +52,10 @@ static int wait_for_images(int sock, const struct wire_images *images, struct sa
 	return -answer.error.errno_value;
 }
 
-static void end_launcher(int sock, pid_t pid)
-{
-	(void)fd_close(sock);
-	if (pid <= 0)
-		return;
-	(void)kill(pid, SIGKILL); /* our own child, not yet waited for: the number is still its own */
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		continue;
-}
-
 int orders_open(struct sandbox *sandbox, struct sandbox_error *err)
 {
-	int r = 0;
+	int r = set_launcher_up(sandbox->launcher_sock, &sandbox->setup, err);
 
-	if (sandbox->launcher_sock < 0)
-		r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pid, err);
-	if (r == 0)
-		r = wait_for_images(sandbox->launcher_sock, &sandbox->images, err);
 	if (r == 0 && wire_unblock(sandbox->launcher_sock) < 0)
 		r = error_errno(err, "launcher.start", "O_NONBLOCK");
 	if (r == 0 && watch_add(&sandbox->launcher_watch, sandbox->launcher_sock, EPOLLIN) < 0)
@@ -80,27 +67,36 @@ int orders_open(struct sandbox *sandbox, struct sandbox_error *err)
 void orders_close(struct sandbox *sandbox)
 {
 	watch_remove(&sandbox->launcher_watch);
-	end_launcher(sandbox->launcher_sock, sandbox->launcher_pid);
-	sandbox->launcher_sock = -1;
-	sandbox->launcher_pid = 0;
+	sandbox->launcher_sock = fd_close(sandbox->launcher_sock);
+	if (sandbox->launcher_pidfd < 0)
+		return;
+	(void)pidfd_send_signal(sandbox->launcher_pidfd, SIGKILL, NULL, 0);
+	while (waitid(P_PIDFD, (id_t)sandbox->launcher_pidfd, NULL, WEXITED) < 0 && errno == EINTR)
+		continue;
+	sandbox->launcher_pidfd = fd_close(sandbox->launcher_pidfd);
 }
 
-/* The launcher is gone, and by PDEATHSIG its cells: those report themselves. What it was asked for fails; a new one
- * takes its place. */
-static void replace_launcher(struct sandbox *sandbox)
+/* The launcher is gone, and by PDEATHSIG its cells. No other takes its place: it would have to be forked from this process
+ * as it is by now, which may be under a seccomp filter that mounts nothing and makes no process. Nobody is kept waiting:
+ * whoever owns the engine is to open a new one. */
+static void lose_launcher(struct sandbox *sandbox)
 {
-	struct sandbox_error lost = {0}, err = {0};
-	struct sandbox_run *run;
+	struct sandbox_run *run, *following;
+	struct sandbox_error lost = {0};
 
 	(void)error_set(&lost, ECHILD, "launcher.lost", "the launcher ended unexpectedly");
 	orders_close(sandbox);
-	while ((run = pop(&sandbox->acquiring, &sandbox->acquiring_end)) != NULL) {
-		sandbox->nacquiring--;
-		run_abandon(run, &lost);
-	}
-	if (orders_open(sandbox, &err) < 0) {
-		sandbox->is_broken = true;
-		orders_close(sandbox);
+	sandbox->is_broken = true;
+	sandbox->waiting = sandbox->acquiring = NULL;
+	sandbox->waiting_end = &sandbox->waiting;
+	sandbox->acquiring_end = &sandbox->acquiring;
+	sandbox->nacquiring = 0;
+	for (run = sandbox->runs; run != NULL; run = following) {
+		following = run->next;
+		if (run->pidfd < 0 || run->state == RUN_GONE)
+			run_abandon(run, &lost);
+		else
+			run_fail(run, &lost);
 	}
 }
 
@@ -175,7 +171,7 @@ void orders_send(struct sandbox *sandbox)
 			continue;
 		}
 		run_abandon(run, &err);
-		/* The launcher died and its socket is about to say so: the others wait for the next one. */
+		/* The launcher died and its socket is about to say so. */
 		if (r == -EPIPE || r == -ECONNRESET)
 			return;
 	}
@@ -217,7 +213,7 @@ static void launcher_ready(struct watch *watch, uint32_t events)
 	struct sandbox_run *run =
 		n == sizeof(answer) ? pop(&sandbox->acquiring, &sandbox->acquiring_end) : NULL;
 	if (run == NULL) {
-		replace_launcher(sandbox);
+		lose_launcher(sandbox);
 		return;
 	}
 	sandbox->nacquiring--;

@@ -221,9 +221,9 @@ static void emit_program(
 
 /* Which numbers libseccomp has a name for. Short of memory it has none either, and a filter made of that would answer
  * otherwise: that is an error. */
-static int find_known(bool known[PROFILE_NUMBERS])
+static int find_known(bool known[FILTER_NUMBERS])
 {
-	for (int nr = 0; nr < PROFILE_NUMBERS; nr++) {
+	for (int nr = 0; nr < FILTER_NUMBERS; nr++) {
 		errno = 0;
 		char *name = seccomp_syscall_resolve_num_arch(FILTER_ARCH_SCMP, nr);
 		if (name == NULL && errno == ENOMEM)
@@ -236,7 +236,7 @@ static int find_known(bool known[PROFILE_NUMBERS])
 
 /* The range of one number: its entries up to the first without conditions, which always matches. */
 static struct range range_of(
-	const struct profile *profile, const bool known[PROFILE_NUMBERS], uint32_t nr, size_t first_call)
+	const struct profile *profile, const bool known[FILTER_NUMBERS], uint32_t nr, size_t first_call)
 {
 	struct range range = {.first = nr, .ret = profile->default_ret, .call = first_call};
 
@@ -257,31 +257,74 @@ static struct range range_of(
 
 /* Numbers with the same plain answer are merged with their neighbours. The last range has no end: it holds every
  * number that no libseccomp knows. */
-static size_t find_ranges(const struct profile *profile, const bool known[PROFILE_NUMBERS],
-	struct range ranges[PROFILE_NUMBERS])
+static size_t find_ranges(const struct profile *profile, const bool known[FILTER_NUMBERS],
+	const struct filter_calls *above, struct range ranges[FILTER_NUMBERS])
 {
 	size_t n = 0, call = 0;
 
-	for (uint32_t nr = 0; nr < PROFILE_NUMBERS; nr++) {
+	for (uint32_t nr = 0; nr < FILTER_NUMBERS; nr++) {
 		struct range range = range_of(profile, known, nr, call);
 		while (call < profile->ncalls && profile->calls[call].nr == nr)
 			call++;
+		if (filter_calls_hold(above, nr))
+			range = (struct range){.first = nr, .ret = SECCOMP_RET_ALLOW};
 		if (n == 0 || range.ncalls > 0 || ranges[n - 1].ncalls > 0 || ranges[n - 1].ret != range.ret)
 			ranges[n++] = range;
 	}
 	return n;
 }
 
-static int emit_profile(const char *where, const struct profile *profile, struct filter_program *ret,
-	struct sandbox_error *err)
+static bool is_pass(uint32_t ret)
+{
+	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ALLOW ||
+	       (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_LOG;
+}
+
+static void put(struct filter_calls *calls, uint32_t nr)
+{
+	calls->bits[nr / 64] |= UINT64_C(1) << (nr % 64);
+}
+
+void filter_calls_add(struct filter_calls *calls, const struct filter_calls *more)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(calls->bits); i++)
+		calls->bits[i] |= more->bits[i];
+}
+
+bool filter_calls_hold(const struct filter_calls *calls, uint32_t nr)
+{
+	return nr < FILTER_NUMBERS && (calls->bits[nr / 64] >> (nr % 64) & 1) != 0;
+}
+
+static struct filter_calls find_passed(
+	const struct profile *profile, const struct range *ranges, size_t nranges)
+{
+	struct filter_calls passed = {0};
+
+	for (size_t i = 0; i < nranges; i++) {
+		const struct range *range = &ranges[i];
+		uint32_t end = i + 1 < nranges ? ranges[i + 1].first : FILTER_NUMBERS;
+		bool passes = is_pass(range->ret);
+		for (size_t k = 0; k < range->ncalls; k++)
+			passes = passes ||
+				 is_pass(profile->entries[profile->calls[range->call + k].entry].ret);
+		for (uint32_t nr = range->first; passes && nr < end; nr++)
+			put(&passed, nr);
+	}
+	return passed;
+}
+
+static int emit_profile(const char *where, const struct profile *profile, const struct filter_calls *above,
+	struct filter_program *ret, struct sandbox_error *err)
 {
 	_cleanup_free_ struct emitter *e = calloc(1, sizeof(*e));
-	_cleanup_free_ struct range *ranges = calloc(PROFILE_NUMBERS, sizeof(*ranges));
-	bool known[PROFILE_NUMBERS];
+	_cleanup_free_ struct range *ranges = calloc(FILTER_NUMBERS, sizeof(*ranges));
+	bool known[FILTER_NUMBERS];
 
 	if (e == NULL || ranges == NULL || find_known(known) < 0)
 		return error_set(err, ENOMEM, "policy", "%s: out of memory", where);
-	emit_program(e, profile, ranges, find_ranges(profile, known, ranges));
+	size_t nranges = find_ranges(profile, known, above, ranges);
+	emit_program(e, profile, ranges, nranges);
 	if (e->is_full)
 		return error_set(err, E2BIG, "policy",
 			"%s: syscalls: the program has more than %d instructions", where, BOUND_FILTER_LEN);
@@ -290,19 +333,29 @@ static int emit_profile(const char *where, const struct profile *profile, struct
 		return error_set(err, ENOMEM, "policy", "%s: out of memory", where);
 	for (size_t i = 0; i < e->len; i++)
 		insns[i] = e->insns[e->len - 1 - i];
-	*ret = (struct filter_program){.insns = insns, .len = (unsigned short)e->len};
+	*ret = (struct filter_program){
+		.insns = insns,
+		.len = (unsigned short)e->len,
+		.passed = find_passed(profile, ranges, nranges),
+	};
 	return 0;
 }
 
 int filter_compile(const char *where, const char *json_text, size_t size, struct filter_program *ret,
 	struct sandbox_error *err)
 {
+	return filter_compile_under(where, json_text, size, &(struct filter_calls){0}, ret, err);
+}
+
+int filter_compile_under(const char *where, const char *json_text, size_t size,
+	const struct filter_calls *above, struct filter_program *ret, struct sandbox_error *err)
+{
 	struct profile profile;
 
 	int r = profile_parse(where, json_text, size, &profile, err);
 	if (r < 0)
 		return r;
-	r = emit_profile(where, &profile, ret, err);
+	r = emit_profile(where, &profile, above, ret, err);
 	profile_free(&profile);
 	return r;
 }

@@ -19,18 +19,39 @@
 #include "sandbox/base/error.h"
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Numbers at and above it are unknown to every libseccomp (its highest is below 600). */
+enum { FILTER_NUMBERS = 1024 };
+
+/* A set of system calls. */
+struct filter_calls {
+	uint64_t bits[FILTER_NUMBERS / 64];
+};
+
+void filter_calls_add(struct filter_calls *calls, const struct filter_calls *more);
+bool filter_calls_hold(const struct filter_calls *calls, uint32_t nr);
 
 struct filter_program {
 	struct sock_filter *insns; /* owned */
 	unsigned short len;
+	struct filter_calls passed; /* that it lets through, some arguments at least */
 };
 
 /* Parses and compiles the profile in JSON_TEXT. WHERE ("seccomp/native.json") starts every message. 0, -EINVAL
  * (message: file, key, reason), -E2BIG (more than BOUND_FILTER_LEN instructions), -ENOMEM. */
 int filter_compile(const char *where, const char *json_text, size_t size, struct filter_program *ret,
 	struct sandbox_error *err);
+
+/* The same for a process that starts others which put on filters of their own: what it has on lies under theirs for ever.
+ * ABOVE: what those let through; it passes here, whatever the profile says and whatever its arguments. A call that is denied
+ * must be denied with a kill action: that is SECCOMP_RET_USER_NOTIF here too, and with no listener it fails with ENOSYS and
+ * stands below every answer of the filters above (seccomp(2): the first-seen value of highest precedence counts, the
+ * newest filter is run first), so it is still they who refuse and name a call. An errno would stand above theirs. */
+int filter_compile_under(const char *where, const char *json_text, size_t size,
+	const struct filter_calls *above, struct filter_program *ret, struct sandbox_error *err);
 
 void filter_free(struct filter_program *program);
 

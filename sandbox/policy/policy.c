@@ -121,7 +121,8 @@ static int attach_filter(
 	if (insns == NULL)
 		return out_of_memory(loader, where);
 	memcpy(insns, filter->insns, filter->len * sizeof(*insns));
-	step->filter = (struct filter_program){.insns = insns, .len = filter->len};
+	step->filter = *filter;
+	step->filter.insns = insns;
 	return 0;
 }
 
@@ -291,6 +292,32 @@ int policy_set_load(const char *dir, const char *only, struct policy_set **ret, 
 		*ret = TAKE_PTR(loader.set);
 	loader_close(&loader);
 	return r;
+}
+
+int policy_profile_load(const char *dir, const char *name, const struct filter_calls *above,
+	struct filter_program *ret, struct sandbox_error *err)
+{
+	_cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct loader loader = {.dirfd = dirfd, .err = err};
+	_cleanup_free_ char *text = NULL;
+	char where[WHERE_SIZE];
+	size_t size = 0;
+
+	if (dirfd < 0)
+		return error_errno(err, "policy", "%s", dir);
+	where_of(where, "seccomp", name);
+	int r = read_file(&loader, where, &text, &size);
+	return r < 0 ? r : filter_compile_under(where, text, size, above, ret, err);
+}
+
+struct filter_calls policy_set_passed(const struct policy_set *set)
+{
+	struct filter_calls passed = {0};
+
+	for (size_t i = 0; i < set->npolicies; i++)
+		for (int id = 0; id < SANDBOX_STEP_N; id++)
+			filter_calls_add(&passed, &set->policies[i]->steps[id].filter.passed);
+	return passed;
 }
 
 struct policy_set *policy_set_free(struct policy_set *set)

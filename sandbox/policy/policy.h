@@ -72,6 +72,14 @@ struct policy_set {
  * operation. */
 int policy_set_load(const char *dir, const char *only, struct policy_set **ret, struct sandbox_error *err);
 
+/* The profile of a process of ours, DIR/seccomp/NAME.json; no policy names it. ABOVE: as for filter_compile_under. *RET: the
+ * caller's (filter_free). Errors as above. */
+int policy_profile_load(const char *dir, const char *name, const struct filter_calls *above,
+	struct filter_program *ret, struct sandbox_error *err);
+
+/* The system calls that one step's program or another lets through. */
+struct filter_calls policy_set_passed(const struct policy_set *set);
+
 /* For `cofferdam verify`, which is to attack what is deployed: adds for each step of each policy a command policy
  * "NAME@STEP" ("cpp@compile"). Its run step is that step, with its image, seccomp program, environment, writable layers,
  * /proc and limits, but takes the whole argv from the request, and can execute files of /box, as the attack program is

@@ -36,7 +36,7 @@ static int read_call(const struct document_at *at, struct profile *profile, size
 	if (r < 0)
 		return r;
 	int nr = seccomp_syscall_resolve_name_arch(FILTER_ARCH_SCMP, text);
-	if (nr < 0 || nr >= PROFILE_NUMBERS)
+	if (nr < 0 || nr >= FILTER_NUMBERS)
 		return 0;
 	profile->calls[profile->ncalls++] = (struct profile_call){(uint16_t)nr, (uint16_t)entry};
 	return 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sandbox/base/error.h"
+#include "sandbox/policy/filter.h"
 
 #include <linux/audit.h>
 #include <seccomp.h>
@@ -15,9 +16,6 @@
 #define FILTER_ARCH_DOCKER "amd64" /* as includes.arches and excludes.arches spell it */
 /* Linux x86: numbers with this bit are x32 calls although their architecture says x86-64. */
 #define FILTER_X32_BIT 0x40000000U
-
-/* Numbers at and above it are unknown to every libseccomp (its highest is below 600). */
-enum { PROFILE_NUMBERS = 1024 };
 
 enum profile_op { PROFILE_EQ, PROFILE_NE, PROFILE_LT, PROFILE_LE, PROFILE_GT, PROFILE_GE, PROFILE_MASKED_EQ };
 

@@ -170,8 +170,9 @@ static void look_at_rights(struct trial *trial, const struct subject *subject)
 		expect_line(trial, text, "Uid:", ids);
 		expect_line(trial, text, "Gid:", ids);
 	}
-	expect_line(trial, text, "Seccomp:", "2"); /* the target's, which came last */
-	trial_see(trial, "all sets empty, no_new_privs, seccomp 2, one id");
+	expect_line(trial, text, "Seccomp:", "2");	   /* the target's, which came last */
+	expect_line(trial, text, "Seccomp_filters:", "2"); /* the launcher's and its own */
+	trial_see(trial, "all sets empty, no_new_privs, two seccomp filters, one id");
 }
 
 void inspect_rights(struct trial *trial)

@@ -150,7 +150,7 @@ static void compare_all(const struct filter_program *program, const struct profi
 	static const uint64_t none[6] = {0};
 	struct seccomp_data foreign = {.nr = 1, .arch = AUDIT_ARCH_I386};
 
-	for (uint32_t nr = 0; nr < PROFILE_NUMBERS + 1; nr += 7)
+	for (uint32_t nr = 0; nr < FILTER_NUMBERS + 1; nr += 7)
 		compare(program, profile, nr, none);
 	for (size_t i = 0; i < profile->ncalls && i < 64; i++)
 		compare_around(

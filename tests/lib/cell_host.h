@@ -17,7 +17,7 @@ bool host_slot_is_gone(const struct host_slot *slot);
 /* By number alone, for an engine of another process: gone, or already a later engine's. */
 bool host_slot_is_free(int slot);
 
-/* witness_look_at_rest for an engine with the usual settings, without what a new launcher changes. */
+/* witness_look_at_rest for an engine with the usual settings. */
 void host_look(struct witness *ret);
 /* Living processes under the user ids of a slot, whoever's engine it is. */
 unsigned host_slot_processes(int slot);

@@ -141,7 +141,7 @@ START_TEST(securebits_are_locked_and_no_new_privs_is_set)
 	cell_free(cell);
 	cell = cell_probe(host, "probe cat /proc/self/status");
 	cell_expect_output(cell, "\nSeccomp:\t2\n");
-	cell_expect_output(cell, "\nSeccomp_filters:\t1\n");
+	cell_expect_output(cell, "\nSeccomp_filters:\t2\n");
 	cell_free(cell);
 	cell_close(host);
 }

@@ -1,5 +1,6 @@
 /* The supervisor and its launcher hold themselves down: what is seen from outside while a job runs. */
 #include "sandbox/base/fd.h"
+#include "sandbox/door/client.h"
 #include "tests/lib/cell.h"
 #include "tests/lib/supervisor.h"
 
@@ -57,6 +58,7 @@ static void expect_confined(const char *who, pid_t pid)
 	ck_assert_uint_eq(mask(pid, "CapInh"), 0);
 	ck_assert_uint_eq(mask(pid, "CapAmb"), 0);
 	ck_assert_str_eq(cell_proc_line(pid, "status", "NoNewPrivs"), "1");
+	ck_assert_msg(strcmp(cell_proc_line(pid, "status", "Seccomp"), "2") == 0, "%s has no filter", who);
 	ck_assert_msg(network_of(pid) != network_of(getpid()), "%s is in the host's network", who);
 }
 
@@ -79,10 +81,12 @@ START_TEST(supervisor_and_launcher_keep_only_what_cells_need)
 {
 	struct supervisor supervisor;
 	const char *reason = cell_skip_reason();
+	struct sandbox_error err = {0};
 
 	if (reason != NULL)
 		TEST_SKIP(reason);
 	supervisor_open(&supervisor);
+	ck_assert_int_eq(door_ping(supervisor.socket, &err), 0); /* now it listens */
 	expect_confined("supervisor", supervisor.pid);
 	expect_confined("launcher", child_of(supervisor.pid));
 	ck_assert_uint_eq(count_interfaces(supervisor.pid), 1); /* lo, which is down */

@@ -1,4 +1,4 @@
-/* The engine as a whole: many runs at once, its end, its violent end, and its launcher's. */
+/* The engine as a whole: many runs at once, its end, and its violent end. */
 #include "sandbox/base/fd.h"
 #include "tests/lib/cell.h"
 #include "tests/lib/cell_host.h"
@@ -222,41 +222,6 @@ START_TEST(sigkill_of_the_engine_kills_its_cells_and_the_next_engine_sweeps)
 }
 END_TEST
 
-static pid_t find_launcher(void)
-{
-	DIR *dir = opendir("/proc");
-	pid_t found = -1;
-
-	ck_assert_ptr_nonnull(dir);
-	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && strtol(cell_proc_line(pid, "status", "PPid"), NULL, 10) == getpid())
-			found = pid;
-	}
-	(void)closedir(dir);
-	return found;
-}
-
-START_TEST(a_launcher_that_was_killed_is_replaced)
-{
-	CELL_OPEN(host, "attack-run");
-	struct cell *cell =
-		cell_start(host, &(struct cell_plan){.policy = "attack-run", .command = "work sleep 60000"});
-	cell_wait_for(cell, "sleeping\n");
-	pid_t launcher = find_launcher();
-	ck_assert_int_gt(launcher, 0);
-	ck_assert_int_eq(kill(launcher, SIGKILL), 0);
-	/* Its cells die with it: a fault of the host, and never a verdict about the program. */
-	cell_wait(cell);
-	cell_expect(cell, !cell->has_result);
-	cell_free(cell);
-	cell = cell_probe(host, "work exit 6");
-	cell_expect_exit(cell, 6);
-	cell_free(cell);
-	cell_close(host);
-}
-END_TEST
-
 START_TEST(an_engine_that_does_not_open_leaves_nothing)
 {
 	const char *reason = cell_skip_reason();
@@ -329,6 +294,5 @@ TEST_PROGRAM("engine", 90, tcase_add_test(tc, thirty_runs_at_once_each_get_their
 	     tcase_add_test(tc, closing_the_engine_cancels_what_runs);
 	     tcase_add_test(tc, two_engines_do_not_get_in_each_others_way);
 	     tcase_add_test(tc, sigkill_of_the_engine_kills_its_cells_and_the_next_engine_sweeps);
-	     tcase_add_test(tc, a_launcher_that_was_killed_is_replaced);
 	     tcase_add_test(tc, an_engine_that_does_not_open_leaves_nothing);
 	     tcase_add_test(tc, run_one_waits_for_its_run))

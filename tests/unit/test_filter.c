@@ -50,6 +50,47 @@ static uint32_t answer(const char *json, int nr, uint64_t a0, uint64_t a1)
 	return ret;
 }
 
+/* What a program says of itself: one without a condition, one with, one whose condition denies; and one that is not there. */
+START_TEST(tells_which_calls_it_lets_through)
+{
+	struct filter_program program = compile(HEAD
+		"{\"names\":[\"read\"]," ALLOWED "},"
+		"{\"names\":[\"write\"]," ALLOWED ",\"args\":[" ARG(0, 7,
+			"EQ") "]},"
+			      "{\"names\":[\"close\"],\"action\":\"SCMP_"
+			      "ACT_KILL\",\"args\":[" ARG(0, 7, "EQ") "]},"
+								      "{\"names\":[\"close\"],"
+								      "\"action\":\"SCMP_ACT_LOG\"},"
+								      "{\"names\":[\"fork\"],"
+								      "\"action\":\"SCMP_ACT_KILL\"}" TAIL);
+	static const int passed[] = {SYS_read, SYS_write, SYS_close};
+	unsigned n = 0;
+
+	for (uint32_t nr = 0; nr < FILTER_NUMBERS + 100; nr++)
+		n += filter_calls_hold(&program.passed, nr);
+	ck_assert_uint_eq(n, ARRAY_SIZE(passed));
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		ck_assert(filter_calls_hold(&program.passed, (uint32_t)passed[i]));
+	filter_free(&program);
+}
+END_TEST
+
+START_TEST(under_others_lets_through_what_they_do)
+{
+	static const char json[] = HEAD "{\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\"}" TAIL;
+	struct filter_calls above = {.bits = {[0] = 1 << SYS_read, [FILTER_NUMBERS / 64 - 1] = 1}};
+	struct filter_program program = {0};
+	struct sandbox_error err = {0};
+
+	ck_assert_int_eq(filter_compile_under("p.json", json, strlen(json), &above, &program, &err), 0);
+	ck_assert_uint_eq(ask(&program, SYS_read, NULL), ALLOW);
+	ck_assert_uint_eq(ask(&program, FILTER_NUMBERS - 64, NULL), ALLOW);
+	ck_assert_uint_eq(ask(&program, FILTER_NUMBERS - 63, NULL), ERRNO(ENOSYS));
+	ck_assert_uint_eq(ask(&program, SYS_write, NULL), ERRNO(EPERM));
+	filter_free(&program);
+}
+END_TEST
+
 static const struct {
 	const char *json;
 	const char *message;
@@ -465,6 +506,8 @@ END_TEST
 
 TEST_PROGRAM(
 	"filter", 60, tcase_add_loop_test(tc, refuses_and_names_file_key_and_reason, 0, ARRAY_SIZE(refused));
+	tcase_add_test(tc, tells_which_calls_it_lets_through);
+	tcase_add_test(tc, under_others_lets_through_what_they_do);
 	tcase_add_loop_test(tc, turns_each_action_into_its_answer, 0, ARRAY_SIZE(actions));
 	tcase_add_loop_test(tc, compares_arguments_as_64_bit_numbers, 0, ARRAY_SIZE(comparisons));
 	tcase_add_test(tc, compares_under_a_mask); tcase_add_test(tc, lets_the_first_matching_entry_decide);
