@@ -1,0 +1,232 @@
+/* work.c: how much slower is work inside a cell?
+ *
+ * The same static program does the same work outside, outside under the cell's seccomp program alone, and inside, in
+ * turns. It takes the time itself, so that starting a cell is no part of it. */
+#include "bench/lib/series.h"
+#include "sandbox/base/config.h"
+#include "sandbox/base/fd.h"
+#include "sandbox/policy/policy.h"
+#include "sandbox/sandbox.h"
+
+#include <err.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+struct options {
+	const char *policies_dir, *images_dir, *json, *only;
+	uint64_t rounds;
+};
+
+static const struct config_row rows[] = {
+	{"POLICIES_DIR", CONFIG_STRING, offsetof(struct options, policies_dir), 1, 4000, DEFAULT_POLICIES_DIR,
+		"policies and seccomp profiles"},
+	{"IMAGES_DIR", CONFIG_STRING, offsetof(struct options, images_dir), 1, 4000, DEFAULT_IMAGES_DIR,
+		"root images"},
+	{"rounds", CONFIG_NUMBER, offsetof(struct options, rounds), 1, 100000, "7", "runs of each"},
+	{"only", CONFIG_STRING, offsetof(struct options, only), 1, 32, NULL, "this work alone"},
+	{"json", CONFIG_STRING, offsetof(struct options, json), 1, 4000, NULL, "write the figures there"},
+};
+
+static const char usage[] = "work [options]\nThe same work outside and inside of a cell.\n";
+
+/* About a fifth of a second each. */
+static const struct work {
+	const char *name, *count;
+} works[] = {
+	{"integers", "100000000"},
+	{"floats", "20000000"},
+	{"allocations", "3000000"},
+	{"pages", "40"},
+	{"copies", "60"},
+	{"getppids", "2000000"},
+	{"reads", "300000"},
+	{"writes", "300000"},
+	{"files", "30000"},
+	{"pipes", "20000"},
+	{"threads", "6000"},
+	{"forks", "1500"},
+};
+
+enum way { NATIVE, FILTERED, INSIDE, WAYS };
+
+static const char *const way_names[WAYS] = {"native", "seccomp", "cell"};
+static const char *const way_whats[WAYS] = {
+	"outside", "outside, under the cell's seccomp program", "inside a cell"};
+
+static struct sandbox *sandbox;
+static const struct options *options;
+static int payload_fd = -1;
+
+/* --- outside ---------------------------------------------------------------------------------------------------- */
+
+/* The kill group's calls would be held for a listener; without one they fail. */
+static void put_filter_on(void)
+{
+	const struct policy *policy = policy_find(sandbox_policies(sandbox), "default");
+	const struct filter_program *program = &policy->steps[SANDBOX_RUN].filter;
+	const struct sock_fprog filter = {.len = program->len, .filter = program->insns};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		_exit(126);
+}
+
+/* A tmpfs, as a cell's /box is: the medium is not what is compared. */
+static const char directory[] = "/dev/shm/cofferdam-bench";
+
+static uint64_t parse(const char *text, const char *what)
+{
+	char *end;
+	unsigned long long nsec = strtoull(text, &end, 10);
+
+	if (end == text || *end != '\n')
+		errx(1, "%s printed \"%s\"", what, text);
+	return nsec;
+}
+
+static uint64_t outside(const struct work *work, bool is_filtered)
+{
+	char text[64] = "";
+	int out[2], status;
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		err(1, "pipe");
+	pid_t pid = fork();
+	if (pid == 0) {
+		char *const argv[] = {(char[]){"payload"}, (char *)(uintptr_t)work->name,
+			(char *)(uintptr_t)work->count, NULL};
+		(void)dup2(out[1], 1);
+		if (chdir(directory) < 0)
+			_exit(125);
+		if (is_filtered)
+			put_filter_on();
+		(void)fexecve(payload_fd, argv, environ);
+		_exit(127);
+	}
+	(void)close(out[1]);
+	(void)!read(out[0], text, sizeof(text) - 1);
+	(void)close(out[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		errx(1, "%s outside: wait status 0x%x", work->name, (unsigned)status);
+	return parse(text, work->name);
+}
+
+/* --- inside ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t inside(const struct work *work)
+{
+	const char *const args[] = {"/box/payload", work->name, work->count};
+	const struct sandbox_file file = {.name = "payload", .fd = payload_fd, .is_executable = true};
+	struct sandbox_spec spec = {.policy = "default",
+		.step = SANDBOX_RUN,
+		.args = args,
+		.nargs = ARRAY_SIZE(args),
+		.files = &file,
+		.nfiles = 1,
+		.stdin_fd = -1,
+		.stderr_fd = -1};
+	struct sandbox_result result;
+	struct sandbox_error error = {0};
+	char text[64] = "";
+	int out[2];
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		err(1, "pipe");
+	spec.stdout_fd = out[1];
+	int r = sandbox_run_one(sandbox, &spec, &result, &error);
+	(void)close(out[1]);
+	if (r < 0)
+		errx(1, "%s: %s", error.stage, error.message);
+	(void)!read(out[0], text, sizeof(text) - 1);
+	(void)close(out[0]);
+	if (result.cause != SANDBOX_EXITED || result.exit_code != 0)
+		errx(1, "%s in a cell: %s %s", work->name, sandbox_cause_name(result.cause),
+			result.syscall_name);
+	return parse(text, work->name);
+}
+
+/* --- measuring -------------------------------------------------------------------------------------------------- */
+
+static json_t *measure(const struct work *work)
+{
+	struct series series[WAYS] = {0};
+	json_t *list = json_array();
+
+	for (uint64_t round = 0; round < options->rounds; round++)
+		for (unsigned i = 0; i < WAYS; i++) {
+			unsigned way = (unsigned)(round + i) % WAYS;
+			series_add(
+				&series[way], way == INSIDE ? inside(work) : outside(work, way == FILTERED));
+		}
+	double native = (double)series_percentile(&series[NATIVE], 50);
+	(void)printf("%-12s %9.1f ms native, %6.3f seccomp, %6.3f cell\n", work->name, native / 1e6,
+		(double)series_percentile(&series[FILTERED], 50) / native,
+		(double)series_percentile(&series[INSIDE], 50) / native);
+	(void)fflush(stdout);
+	for (unsigned i = 0; i < WAYS; i++) {
+		series[i].name = way_names[i];
+		series[i].what = way_whats[i];
+		(void)json_array_append_new(list, series_json(&series[i]));
+		series_free(&series[i]);
+	}
+	return json_pack("{s:s, s:s, s:o}", "work", work->name, "count", work->count, "series", list);
+}
+
+static void open_all(const char *own)
+{
+	const struct sandbox_options how = {
+		.policies_dir = options->policies_dir, .images_dir = options->images_dir};
+	struct sandbox_error error = {0};
+	const char *slash = strrchr(own, '/');
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%.*spayload/payload", slash ? (int)(slash - own + 1) : 0, own);
+	payload_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (payload_fd < 0)
+		err(1, "%s", path);
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+		err(1, "%s", directory);
+	if (sandbox_open(&how, &sandbox, &error) < 0)
+		errx(1, "%s: %s", error.stage, error.message);
+}
+
+static void remove_directory(void)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/file", directory);
+	(void)unlink(path);
+	(void)rmdir(directory);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct options parsed;
+	struct sandbox_error error = {0};
+	json_t *list = json_array();
+	int next = argc;
+
+	int r = config_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage, stdout, &next, &error);
+	if (r != 0) {
+		if (r < 0)
+			errx(2, "%s", error.message);
+		return 0;
+	}
+	options = &parsed;
+	(void)signal(SIGPIPE, SIG_IGN);
+	open_all(argv[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(works); i++)
+		if (parsed.only == NULL || strcmp(parsed.only, works[i].name) == 0)
+			(void)json_array_append_new(list, measure(&works[i]));
+	sandbox = sandbox_close(sandbox);
+	remove_directory();
+	json_t *report = series_report("work");
+	(void)json_object_set_new(report, "works", list);
+	series_write(report, parsed.json);
+	return 0;
+}
