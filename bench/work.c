@@ -92,7 +92,7 @@ static uint64_t parse(const char *text, const char *what)
 static uint64_t outside(const struct work *work, bool is_filtered)
 {
 	char text[64] = "";
-	int out[2], status;
+	int out[2], status = -1;
 
 	if (pipe2(out, O_CLOEXEC) < 0)
 		err(1, "pipe");
