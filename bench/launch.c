@@ -2,31 +2,23 @@
  *
  * All ways are taken in turns, one run of each per round, so that whatever else the machine does falls on all of them
  * alike. `fork_exec` is the floor; every figure is also given as its multiple. */
+#include "bench/lib/cell.h"
 #include "bench/lib/floor.h"
 #include "bench/lib/series.h"
-#include "sandbox/base/config.h"
 #include "sandbox/base/fd.h"
-#include "sandbox/sandbox.h"
 
 #include <err.h>
-#include <signal.h>
 #include <string.h>
 
 struct options {
-	const char *policies_dir, *images_dir, *json;
+	struct cell_options cell;
 	struct config_list peers;
-	uint64_t rounds;
 };
 
 static const struct config_row rows[] = {
-	{"POLICIES_DIR", CONFIG_STRING, offsetof(struct options, policies_dir), 1, 4000, DEFAULT_POLICIES_DIR,
-		"policies and seccomp profiles"},
-	{"IMAGES_DIR", CONFIG_STRING, offsetof(struct options, images_dir), 1, 4000, DEFAULT_IMAGES_DIR,
-		"root images"},
-	{"rounds", CONFIG_NUMBER, offsetof(struct options, rounds), 1, 1000000, "500", "runs of each"},
+	CELL_ROWS("500"),
 	{"peer", CONFIG_LIST, offsetof(struct options, peers), 3, 4000, NULL,
 		"NAME=COMMAND: another way to run /bin/true, measured beside the others"},
-	{"json", CONFIG_STRING, offsetof(struct options, json), 1, 4000, NULL, "write the figures there"},
 };
 
 static const char usage[] = "launch [options]\nThe latency of /bin/true, sandboxed and not.\n";
@@ -65,18 +57,6 @@ static int run_in(struct sandbox *engine)
 	return 0;
 }
 
-static struct sandbox *open_sandbox(void)
-{
-	const struct sandbox_options how = {
-		.policies_dir = options->policies_dir, .images_dir = options->images_dir};
-	struct sandbox_error error = {0};
-	struct sandbox *engine = NULL;
-
-	if (sandbox_open(&how, &engine, &error) < 0)
-		errx(1, "%s: %s", error.stage, error.message);
-	return engine;
-}
-
 static int fork_exec(const struct way *way)
 {
 	(void)way;
@@ -98,7 +78,7 @@ static int cell(const struct way *way)
 static int cell_cold(const struct way *way)
 {
 	(void)way;
-	struct sandbox *engine = open_sandbox();
+	struct sandbox *engine = cell_open(&options->cell);
 	int r = run_in(engine);
 	(void)sandbox_close(engine);
 	return r;
@@ -224,7 +204,7 @@ static void take_turns(void)
 {
 	for (size_t i = 0; i < nways; i++)
 		(void)ways[i].run(&ways[i]);
-	for (uint64_t round = 0; round < options->rounds; round++)
+	for (uint64_t round = 0; round < options->cell.rounds; round++)
 		for (size_t i = 0; i < nways; i++)
 			measure(&ways[(round + i) % nways]);
 }
@@ -243,19 +223,11 @@ static char *cli_path(const char *own)
 int main(int argc, char *argv[])
 {
 	static struct options parsed;
-	struct sandbox_error error = {0};
-	int next = argc;
 
-	int r = config_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage, stdout, &next, &error);
-	if (r != 0) {
-		if (r < 0)
-			errx(2, "%s", error.message);
-		return 0;
-	}
+	cell_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage);
 	options = &parsed;
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)setenv("POLICIES_DIR", parsed.policies_dir, 1); /* for the command */
-	(void)setenv("IMAGES_DIR", parsed.images_dir, 1);
+	(void)setenv("POLICIES_DIR", parsed.cell.policies_dir, 1); /* for the command */
+	(void)setenv("IMAGES_DIR", parsed.cell.images_dir, 1);
 	add("fork_exec", "the floor: fork, exec, wait; no sandbox", fork_exec, NULL);
 	add("clone_all", "seven new namespaces and nothing in them", clone_all, NULL);
 	add("cell", "a run of an open engine, cgroup and all", cell, NULL);
@@ -263,13 +235,13 @@ int main(int argc, char *argv[])
 	char *cli = cli_path(argv[0]);
 	add_command("cli", cli, true);
 	add_peers();
-	sandbox = open_sandbox();
+	sandbox = cell_open(&options->cell);
 	take_turns();
 	sandbox = sandbox_close(sandbox);
 	print();
 	json_t *report = series_report("launch");
-	(void)json_object_set_new(report, "rounds", json_integer((json_int_t)parsed.rounds));
+	(void)json_object_set_new(report, "rounds", json_integer((json_int_t)parsed.cell.rounds));
 	(void)json_object_set_new(report, "series", figures());
-	series_write(report, parsed.json);
+	series_write(report, parsed.cell.json);
 	return 0;
 }

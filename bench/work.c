@@ -2,34 +2,27 @@
  *
  * The same static program does the same work outside, outside under the cell's seccomp program alone, and inside, in
  * turns. It takes the time itself, so that starting a cell is no part of it. */
+#include "bench/lib/cell.h"
 #include "bench/lib/series.h"
-#include "sandbox/base/config.h"
 #include "sandbox/base/fd.h"
 #include "sandbox/policy/policy.h"
-#include "sandbox/sandbox.h"
 
 #include <err.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 struct options {
-	const char *policies_dir, *images_dir, *json, *only;
-	uint64_t rounds;
+	struct cell_options cell;
+	const char *only;
 };
 
 static const struct config_row rows[] = {
-	{"POLICIES_DIR", CONFIG_STRING, offsetof(struct options, policies_dir), 1, 4000, DEFAULT_POLICIES_DIR,
-		"policies and seccomp profiles"},
-	{"IMAGES_DIR", CONFIG_STRING, offsetof(struct options, images_dir), 1, 4000, DEFAULT_IMAGES_DIR,
-		"root images"},
-	{"rounds", CONFIG_NUMBER, offsetof(struct options, rounds), 1, 100000, "7", "runs of each"},
+	CELL_ROWS("7"),
 	{"only", CONFIG_STRING, offsetof(struct options, only), 1, 32, NULL, "this work alone"},
-	{"json", CONFIG_STRING, offsetof(struct options, json), 1, 4000, NULL, "write the figures there"},
 };
 
 static const char usage[] = "work [options]\nThe same work outside and inside of a cell.\n";
@@ -120,30 +113,11 @@ static uint64_t outside(const struct work *work, bool is_filtered)
 
 static uint64_t inside(const struct work *work)
 {
-	const char *const args[] = {"/box/payload", work->name, work->count};
-	const struct sandbox_file file = {.name = "payload", .fd = payload_fd, .is_executable = true};
-	struct sandbox_spec spec = {.policy = "default",
-		.step = SANDBOX_RUN,
-		.args = args,
-		.nargs = ARRAY_SIZE(args),
-		.files = &file,
-		.nfiles = 1,
-		.stdin_fd = -1,
-		.stderr_fd = -1};
+	const struct sandbox_limits limits = {0};
 	struct sandbox_result result;
-	struct sandbox_error error = {0};
-	char text[64] = "";
-	int out[2];
+	char text[64];
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		err(1, "pipe");
-	spec.stdout_fd = out[1];
-	int r = sandbox_run_one(sandbox, &spec, &result, &error);
-	(void)close(out[1]);
-	if (r < 0)
-		errx(1, "%s: %s", error.stage, error.message);
-	(void)!read(out[0], text, sizeof(text) - 1);
-	(void)close(out[0]);
+	cell_run(sandbox, payload_fd, work->name, work->count, &limits, &result, text, sizeof(text));
 	if (result.cause != SANDBOX_EXITED || result.exit_code != 0)
 		errx(1, "%s in a cell: %s %s", work->name, sandbox_cause_name(result.cause),
 			result.syscall_name);
@@ -157,7 +131,7 @@ static json_t *measure(const struct work *work)
 	struct series series[WAYS] = {0};
 	json_t *list = json_array();
 
-	for (uint64_t round = 0; round < options->rounds; round++)
+	for (uint64_t round = 0; round < options->cell.rounds; round++)
 		for (unsigned i = 0; i < WAYS; i++) {
 			unsigned way = (unsigned)(round + i) % WAYS;
 			series_add(
@@ -177,24 +151,6 @@ static json_t *measure(const struct work *work)
 	return json_pack("{s:s, s:s, s:o}", "work", work->name, "count", work->count, "series", list);
 }
 
-static void open_all(const char *own)
-{
-	const struct sandbox_options how = {
-		.policies_dir = options->policies_dir, .images_dir = options->images_dir};
-	struct sandbox_error error = {0};
-	const char *slash = strrchr(own, '/');
-	char path[4096];
-
-	(void)snprintf(path, sizeof(path), "%.*spayload/payload", slash ? (int)(slash - own + 1) : 0, own);
-	payload_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (payload_fd < 0)
-		err(1, "%s", path);
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-		err(1, "%s", directory);
-	if (sandbox_open(&how, &sandbox, &error) < 0)
-		errx(1, "%s: %s", error.stage, error.message);
-}
-
 static void remove_directory(void)
 {
 	char path[64];
@@ -207,19 +163,14 @@ static void remove_directory(void)
 int main(int argc, char *argv[])
 {
 	static struct options parsed;
-	struct sandbox_error error = {0};
 	json_t *list = json_array();
-	int next = argc;
 
-	int r = config_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage, stdout, &next, &error);
-	if (r != 0) {
-		if (r < 0)
-			errx(2, "%s", error.message);
-		return 0;
-	}
+	cell_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage);
 	options = &parsed;
-	(void)signal(SIGPIPE, SIG_IGN);
-	open_all(argv[0]);
+	payload_fd = cell_payload(argv[0]);
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+		err(1, "%s", directory);
+	sandbox = cell_open(&parsed.cell);
 	for (size_t i = 0; i < ARRAY_SIZE(works); i++)
 		if (parsed.only == NULL || strcmp(parsed.only, works[i].name) == 0)
 			(void)json_array_append_new(list, measure(&works[i]));
@@ -227,6 +178,6 @@ int main(int argc, char *argv[])
 	remove_directory();
 	json_t *report = series_report("work");
 	(void)json_object_set_new(report, "works", list);
-	series_write(report, parsed.json);
+	series_write(report, parsed.cell.json);
 	return 0;
 }

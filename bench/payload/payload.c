@@ -182,6 +182,60 @@ static void forks(uint64_t count)
 	}
 }
 
+/* --- for what is known beforehand -------------------------------------------------------------------------------- */
+
+static uint64_t clock_nsec(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Until its own CPU clock has reached COUNT milliseconds. */
+static void burn(uint64_t count)
+{
+	while (clock_nsec(CLOCK_PROCESS_CPUTIME_ID) < count * 1000000)
+		integers(1000);
+}
+
+/* Never ends, on COUNT threads. */
+static void *spin_on(void *user)
+{
+	for (;;)
+		sink++;
+	return user;
+}
+
+static void spin(uint64_t count)
+{
+	pthread_t thread;
+
+	for (uint64_t i = 1; i < count; i++)
+		if (pthread_create(&thread, NULL, spin_on, NULL) != 0)
+			errx(1, "thread");
+	(void)spin_on(NULL);
+}
+
+static void wait_for_ever(uint64_t count)
+{
+	(void)count;
+	for (;;)
+		(void)pause();
+}
+
+/* COUNT MiB, all at once. */
+static void touch(uint64_t count)
+{
+	char *block = malloc(count << 20);
+
+	if (block == NULL)
+		err(1, "malloc");
+	for (size_t at = 0; at < count << 20; at += PAGE)
+		block[at] = 1;
+	sink = (uint64_t)block[0];
+}
+
 static const struct {
 	const char *name;
 	void (*work)(uint64_t count);
@@ -198,23 +252,19 @@ static const struct {
 	{"pipes", pipes},
 	{"threads", threads},
 	{"forks", forks},
+	{"burn", burn},
+	{"spin", spin},
+	{"wait", wait_for_ever},
+	{"touch", touch},
 };
-
-static uint64_t now_nsec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 int main(int argc, char *argv[])
 {
 	for (size_t i = 0; argc == 3 && i < sizeof(works) / sizeof(works[0]); i++)
 		if (strcmp(argv[1], works[i].name) == 0) {
-			uint64_t begin = now_nsec();
+			uint64_t begin = clock_nsec(CLOCK_MONOTONIC);
 			works[i].work(strtoull(argv[2], NULL, 10));
-			(void)printf("%llu\n", (unsigned long long)(now_nsec() - begin));
+			(void)printf("%llu\n", (unsigned long long)(clock_nsec(CLOCK_MONOTONIC) - begin));
 			return 0;
 		}
 	errx(2, "payload NAME COUNT");

@@ -1,0 +1,75 @@
+#include "bench/lib/cell.h"
+
+#include "sandbox/base/fd.h"
+
+#include <err.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+void cell_parse(
+	const struct config_row *rows, size_t nrows, void *options, int argc, char *argv[], const char *usage)
+{
+	struct sandbox_error error = {0};
+	int next = argc;
+
+	int r = config_parse(rows, nrows, options, argc, argv, usage, stdout, &next, &error);
+	if (r < 0)
+		errx(2, "%s", error.message);
+	if (r == CONFIG_HELP)
+		exit(0);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+struct sandbox *cell_open(const struct cell_options *options)
+{
+	const struct sandbox_options how = {
+		.policies_dir = options->policies_dir, .images_dir = options->images_dir};
+	struct sandbox_error error = {0};
+	struct sandbox *sandbox = NULL;
+
+	if (sandbox_open(&how, &sandbox, &error) < 0)
+		errx(1, "%s: %s", error.stage, error.message);
+	return sandbox;
+}
+
+int cell_payload(const char *own)
+{
+	const char *slash = strrchr(own, '/');
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%.*spayload/payload", slash ? (int)(slash - own + 1) : 0, own);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+void cell_run(struct sandbox *sandbox, int payload_fd, const char *name, const char *count,
+	const struct sandbox_limits *limits, struct sandbox_result *result, char *text, size_t size)
+{
+	const char *const args[] = {"/box/payload", name, count};
+	const struct sandbox_file file = {.name = "payload", .fd = payload_fd, .is_executable = true};
+	struct sandbox_spec spec = {.policy = "default",
+		.step = SANDBOX_RUN,
+		.limits = *limits,
+		.args = args,
+		.nargs = ARRAY_SIZE(args),
+		.files = &file,
+		.nfiles = 1,
+		.stdin_fd = -1,
+		.stderr_fd = -1};
+	struct sandbox_error error = {0};
+	int out[2];
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		err(1, "pipe");
+	spec.stdout_fd = out[1];
+	int r = sandbox_run_one(sandbox, &spec, result, &error);
+	(void)close(out[1]);
+	if (r < 0)
+		errx(1, "%s: %s", error.stage, error.message);
+	ssize_t n = read(out[0], text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	(void)close(out[0]);
+}
