@@ -21,7 +21,8 @@ static const struct config_row rows[] = {
 		"NAME=COMMAND: another way to run /bin/true, measured beside the others"},
 };
 
-static const char usage[] = "launch [options]\nThe latency of /bin/true, sandboxed and not.\n";
+static const struct cell_usage usage = {
+	rows, ARRAY_SIZE(rows), "launch [options]\nThe latency of /bin/true, sandboxed and not.\n"};
 
 static char true_path[] = "/bin/true";
 static char *const true_argv[] = {true_path, NULL};
@@ -224,7 +225,7 @@ int main(int argc, char *argv[])
 {
 	static struct options parsed;
 
-	cell_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage);
+	cell_parse(&usage, &parsed, argc, argv);
 	options = &parsed;
 	(void)setenv("POLICIES_DIR", parsed.cell.policies_dir, 1); /* for the command */
 	(void)setenv("IMAGES_DIR", parsed.cell.images_dir, 1);

@@ -24,14 +24,20 @@ static uint64_t apart(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-static void run(const char *name, const char *count, const struct sandbox_limits *limits,
-	enum sandbox_cause cause, struct sandbox_result *result)
+static struct sandbox_result run(
+	const char *name, const char *count, const struct sandbox_limits *limits, enum sandbox_cause cause)
 {
-	char text[64];
+	struct cell_work work = {.sandbox = sandbox,
+		.payload_fd = payload_fd,
+		.name = name,
+		.count = count,
+		.limits = *limits};
 
-	cell_run(sandbox, payload_fd, name, count, limits, result, text, sizeof(text));
-	if (result->cause != cause)
-		errx(1, "%s: %s, not %s", name, sandbox_cause_name(result->cause), sandbox_cause_name(cause));
+	cell_run(&work);
+	if (work.result.cause != cause)
+		errx(1, "%s: %s, not %s", name, sandbox_cause_name(work.result.cause),
+			sandbox_cause_name(cause));
+	return work.result;
 }
 
 /* Nanoseconds beyond the limit; or between what is reported and what is known, for `cpu_truth` and (bytes!)
@@ -56,15 +62,15 @@ static void take_round(void)
 				    two = {.cpu_usec = LIMIT_MSEC * 1000, .cpu_millis = 2000}, none = {0};
 	struct sandbox_result result;
 
-	run("wait", "1", &wall, SANDBOX_WALL_LIMIT, &result);
+	result = run("wait", "1", &wall, SANDBOX_WALL_LIMIT);
 	series_add(&series[WALL], beyond(result.wall_usec, wall.wall_usec) * 1000);
-	run("spin", "1", &cpu, SANDBOX_CPU_LIMIT, &result);
+	result = run("spin", "1", &cpu, SANDBOX_CPU_LIMIT);
 	series_add(&series[CPU], beyond(result.cpu_usec, cpu.cpu_usec) * 1000);
-	run("spin", "2", &two, SANDBOX_CPU_LIMIT, &result);
+	result = run("spin", "2", &two, SANDBOX_CPU_LIMIT);
 	series_add(&series[CPU_TWO], beyond(result.cpu_usec, two.cpu_usec) * 1000);
-	run("burn", "50", &none, SANDBOX_EXITED, &result);
+	result = run("burn", "50", &none, SANDBOX_EXITED);
 	series_add(&series[CPU_TRUTH], apart(result.cpu_usec, LIMIT_MSEC * 1000) * 1000);
-	run("touch", "64", &none, SANDBOX_EXITED, &result);
+	result = run("touch", "64", &none, SANDBOX_EXITED);
 	series_add(&series[MEMORY_TRUTH], beyond(result.memory_peak_bytes, TOUCHED_MIB << 20));
 }
 
@@ -73,7 +79,7 @@ int main(int argc, char *argv[])
 	static struct cell_options parsed;
 	json_t *list = json_array();
 
-	cell_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage);
+	cell_parse(&usage, &parsed, argc, argv);
 	options = &parsed;
 	payload_fd = cell_payload(argv[0]);
 	sandbox = cell_open(options);

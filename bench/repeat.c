@@ -7,7 +7,8 @@
 #include <sched.h>
 
 static const struct config_row rows[] = {CELL_ROWS("1000")};
-static const char usage[] = "repeat [options]\nThe spread of reported CPU and wall time.\n";
+static const struct cell_usage usage = {
+	rows, ARRAY_SIZE(rows), "repeat [options]\nThe spread of reported CPU and wall time.\n"};
 
 enum figure { CPU, WALL, CPU_PINNED, WALL_PINNED, FIGURES };
 
@@ -40,15 +41,14 @@ static struct sandbox *open_pinned(const struct cell_options *options)
 
 static void run(struct sandbox *sandbox, int payload_fd, struct series *cpu, struct series *wall)
 {
-	const struct sandbox_limits limits = {0};
-	struct sandbox_result result;
-	char text[64];
+	struct cell_work work = {
+		.sandbox = sandbox, .payload_fd = payload_fd, .name = "integers", .count = "10000000"};
 
-	cell_run(sandbox, payload_fd, "integers", "10000000", &limits, &result, text, sizeof(text));
-	if (result.cause != SANDBOX_EXITED)
-		errx(1, "%s", sandbox_cause_name(result.cause));
-	series_add(cpu, result.cpu_usec * 1000);
-	series_add(wall, result.wall_usec * 1000);
+	cell_run(&work);
+	if (work.result.cause != SANDBOX_EXITED)
+		errx(1, "%s", sandbox_cause_name(work.result.cause));
+	series_add(cpu, work.result.cpu_usec * 1000);
+	series_add(wall, work.result.wall_usec * 1000);
 }
 
 static json_t *spread(const struct series *one)
@@ -68,7 +68,7 @@ int main(int argc, char *argv[])
 	static struct cell_options options;
 	json_t *list = json_array();
 
-	cell_parse(rows, ARRAY_SIZE(rows), &options, argc, argv, usage);
+	cell_parse(&usage, &options, argc, argv);
 	int payload_fd = cell_payload(argv[0]);
 	struct sandbox *free_sandbox = cell_open(&options), *pinned = open_pinned(&options);
 	for (uint64_t i = 0; i < options.rounds; i++) {

@@ -25,7 +25,8 @@ static const struct config_row rows[] = {
 	{"only", CONFIG_STRING, offsetof(struct options, only), 1, 32, NULL, "this work alone"},
 };
 
-static const char usage[] = "work [options]\nThe same work outside and inside of a cell.\n";
+static const struct cell_usage usage = {
+	rows, ARRAY_SIZE(rows), "work [options]\nThe same work outside and inside of a cell.\n"};
 
 /* About a fifth of a second each. */
 static const struct work {
@@ -113,15 +114,14 @@ static uint64_t outside(const struct work *work, bool is_filtered)
 
 static uint64_t inside(const struct work *work)
 {
-	const struct sandbox_limits limits = {0};
-	struct sandbox_result result;
-	char text[64];
+	struct cell_work cell = {
+		.sandbox = sandbox, .payload_fd = payload_fd, .name = work->name, .count = work->count};
 
-	cell_run(sandbox, payload_fd, work->name, work->count, &limits, &result, text, sizeof(text));
-	if (result.cause != SANDBOX_EXITED || result.exit_code != 0)
-		errx(1, "%s in a cell: %s %s", work->name, sandbox_cause_name(result.cause),
-			result.syscall_name);
-	return parse(text, work->name);
+	cell_run(&cell);
+	if (cell.result.cause != SANDBOX_EXITED || cell.result.exit_code != 0)
+		errx(1, "%s in a cell: %s %s", work->name, sandbox_cause_name(cell.result.cause),
+			cell.result.syscall_name);
+	return parse(cell.text, work->name);
 }
 
 /* --- measuring -------------------------------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ int main(int argc, char *argv[])
 	static struct options parsed;
 	json_t *list = json_array();
 
-	cell_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage);
+	cell_parse(&usage, &parsed, argc, argv);
 	options = &parsed;
 	payload_fd = cell_payload(argv[0]);
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST)

@@ -7,13 +7,13 @@
 #include <signal.h>
 #include <string.h>
 
-void cell_parse(
-	const struct config_row *rows, size_t nrows, void *options, int argc, char *argv[], const char *usage)
+void cell_parse(const struct cell_usage *usage, void *options, int argc, char *argv[])
 {
 	struct sandbox_error error = {0};
 	int next = argc;
 
-	int r = config_parse(rows, nrows, options, argc, argv, usage, stdout, &next, &error);
+	int r = config_parse(
+		usage->rows, usage->nrows, options, argc, argv, usage->text, stdout, &next, &error);
 	if (r < 0)
 		errx(2, "%s", error.message);
 	if (r == CONFIG_HELP)
@@ -45,14 +45,13 @@ int cell_payload(const char *own)
 	return fd;
 }
 
-void cell_run(struct sandbox *sandbox, int payload_fd, const char *name, const char *count,
-	const struct sandbox_limits *limits, struct sandbox_result *result, char *text, size_t size)
+void cell_run(struct cell_work *work)
 {
-	const char *const args[] = {"/box/payload", name, count};
-	const struct sandbox_file file = {.name = "payload", .fd = payload_fd, .is_executable = true};
+	const char *const args[] = {"/box/payload", work->name, work->count};
+	const struct sandbox_file file = {.name = "payload", .fd = work->payload_fd, .is_executable = true};
 	struct sandbox_spec spec = {.policy = "default",
 		.step = SANDBOX_RUN,
-		.limits = *limits,
+		.limits = work->limits,
 		.args = args,
 		.nargs = ARRAY_SIZE(args),
 		.files = &file,
@@ -65,11 +64,11 @@ void cell_run(struct sandbox *sandbox, int payload_fd, const char *name, const c
 	if (pipe2(out, O_CLOEXEC) < 0)
 		err(1, "pipe");
 	spec.stdout_fd = out[1];
-	int r = sandbox_run_one(sandbox, &spec, result, &error);
+	int r = sandbox_run_one(work->sandbox, &spec, &work->result, &error);
 	(void)close(out[1]);
 	if (r < 0)
 		errx(1, "%s: %s", error.stage, error.message);
-	ssize_t n = read(out[0], text, size - 1);
-	text[n > 0 ? n : 0] = '\0';
+	ssize_t n = read(out[0], work->text, sizeof(work->text) - 1);
+	work->text[n > 0 ? n : 0] = '\0';
 	(void)close(out[0]);
 }

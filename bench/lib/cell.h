@@ -22,14 +22,27 @@ struct cell_options {
 			"write the figures there"                                                            \
 	}
 
+struct cell_usage {
+	const struct config_row *rows;
+	size_t nrows;
+	const char *text;
+};
+
 /* Parses; ends the program for --help and for what is wrong. */
-void cell_parse(const struct config_row *rows, size_t nrows, void *options, int argc, char *argv[],
-	const char *usage);
+void cell_parse(const struct cell_usage *usage, void *options, int argc, char *argv[]);
 
 struct sandbox *cell_open(const struct cell_options *options);
 /* The payload beside the program whose argv[0] is OWN: a descriptor open for reading. */
 int cell_payload(const char *own);
 
-/* `payload NAME COUNT` in a cell under LIMITS (0: the policy's); what it printed goes into TEXT[SIZE]. */
-void cell_run(struct sandbox *sandbox, int payload_fd, const char *name, const char *count,
-	const struct sandbox_limits *limits, struct sandbox_result *result, char *text, size_t size);
+/* `payload NAME COUNT` in a cell. */
+struct cell_work {
+	struct sandbox *sandbox;
+	int payload_fd;
+	const char *name, *count;
+	struct sandbox_limits limits; /* 0: the policy's */
+	struct sandbox_result result;
+	char text[64]; /* what it printed */
+};
+
+void cell_run(struct cell_work *work);
