@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const struct config_row rows[] = {CELL_ROWS("50")};
-static const char usage[] =
-	"precision [options]\nOvershoot of the limits of time; truth of CPU time and memory.\n";
+static const struct cell_usage usage = {rows, ARRAY_SIZE(rows),
+	"precision [options]\nOvershoot of the limits of time; truth of CPU time and memory.\n"};
 
 static struct sandbox *sandbox;
 static const struct cell_options *options;
