@@ -93,6 +93,7 @@ static void feed_step(struct hash *hash, const struct policy_step *step)
 	feed_text(hash, step->collect);
 	feed(hash, &step->has_proc, sizeof(step->has_proc));
 	feed(hash, &step->can_execute_files, sizeof(step->can_execute_files));
+	feed(hash, &step->can_make_memory_executable, sizeof(step->can_make_memory_executable));
 	feed(hash, step->filter.insns, step->filter.len * sizeof(step->filter.insns[0]));
 }
 

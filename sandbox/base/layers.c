@@ -2,6 +2,8 @@
 
 #include <linux/landlock.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,11 +18,52 @@ static int probe_landlock(struct layers *ret, struct sandbox_error *err)
 	return 0;
 }
 
+static int probe_mdwe(struct layers *ret, struct sandbox_error *err)
+{
+	enum { GET_MDWE = 66 }; /* PR_GET_MDWE of newer headers */
+	int flags = prctl(GET_MDWE, 0, 0, 0, 0);
+
+	if (flags < 0 && errno != EINVAL)
+		return error_errno(err, "layers", "PR_GET_MDWE");
+	ret->has_mdwe = flags >= 0;
+	return 0;
+}
+
+static int probe_core_scheduling(struct layers *ret, struct sandbox_error *err)
+{
+	uint64_t cookie;
+	int r = prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, PR_SCHED_CORE_SCOPE_THREAD, &cookie);
+
+	/* EINVAL: not in this kernel. ENODEV: no processor here shares its core. */
+	if (r < 0 && errno != EINVAL && errno != ENODEV)
+		return error_errno(err, "layers", "PR_SCHED_CORE_GET");
+	ret->has_core_scheduling = r == 0;
+	return 0;
+}
+
+static int probe_speculation(struct layers *ret, struct sandbox_error *err)
+{
+	for (int kind = 0; kind < LAYERS_SPECULATION_N; kind++) {
+		int state = prctl(PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
+		/* ENODEV: this kernel does not know this kind, or not on this processor; EINVAL: none. */
+		if (state < 0 && errno != ENODEV && errno != EINVAL)
+			return error_errno(err, "layers", "PR_GET_SPECULATION_CTRL %d", kind);
+		ret->speculation[kind] = state < 0 ? 0 : state;
+	}
+	return 0;
+}
+
 int layers_probe(struct layers *ret, struct sandbox_error *err)
 {
 	struct layers layers = {0};
 
 	int r = probe_landlock(&layers, err);
+	if (r == 0)
+		r = probe_mdwe(&layers, err);
+	if (r == 0)
+		r = probe_core_scheduling(&layers, err);
+	if (r == 0)
+		r = probe_speculation(&layers, err);
 	if (r == 0)
 		*ret = layers;
 	return r;

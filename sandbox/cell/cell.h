@@ -27,6 +27,8 @@ struct cell_birth {
 /* What the target puts on before its seccomp program. */
 struct cell_layers {
 	int ruleset_fd; /* owned; -1: no Landlock here */
+	bool seals_memory;
+	bool has_mdwe;
 };
 
 /* The plan as parsed; points into the buffer it came in. */
@@ -66,6 +68,10 @@ int landlock_open(const struct wire_order *order, int abi, int *ret, struct sand
 /* Puts the calling process, and all it will start, under the ruleset, and closes it. -1: there is none, nothing to do. 0, or
  * -1 with errno. (landlock.c) */
 int landlock_enter(int *ruleset_fd);
+
+/* From here on the calling process, and all it will start, is refused memory that is both writable and executable, and memory
+ * that becomes executable afterwards, with EACCES. Without MDWE it needs no_new_privs. 0, or -1 with errno. (memory.c) */
+int memory_seal(bool has_mdwe);
 
 /* Starts the target: descriptors 0, 1, 2, rlimits, LAYERS, seccomp last, exec. *RET_LISTENER: the seccomp notification
  * descriptor (owned). *RET_CPU_NSEC: the CPU time that its process used for all this. Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */

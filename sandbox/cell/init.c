@@ -85,12 +85,16 @@ static int go_first_when_memory_is_short(int proc_fd, struct sandbox_error *err)
 	return r < 0 ? error_set(err, -r, "cell.oom", "oom_score_adj: %s", strerrordesc_np(-r)) : 0;
 }
 
-/* Scheduling is inherited, and lowering a nice value needs privilege: now, not in the target. */
-static int schedule_plainly(struct sandbox_error *err)
+/* Scheduling is inherited, and lowering a nice value needs privilege: now, not in the target. With core scheduling, the cell
+ * shares a core with nothing but itself: the threads of one core see much of what the others do. */
+static int schedule(const struct layers *layers, struct sandbox_error *err)
 {
 	static const struct sched_param plain = {0};
 	if (sched_setscheduler(0, SCHED_OTHER, &plain) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0)
 		return error_errno(err, "cell.birth", "scheduling");
+	if (layers->has_core_scheduling &&
+		prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD, 0) < 0)
+		return error_errno(err, "cell.birth", "core scheduling");
 	return 0;
 }
 
@@ -117,7 +121,7 @@ static int build(const struct cell_birth *birth, struct sandbox_error *err)
 	if (r == 0)
 		r = go_first_when_memory_is_short(birth->proc_fd, err);
 	if (r == 0)
-		r = schedule_plainly(err);
+		r = schedule(birth->layers, err);
 	if (r == 0)
 		r = cell_mounts(&birth->order, err);
 	if (r == 0)
@@ -292,7 +296,11 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	struct sandbox_error err = {0};
 	static struct cell_plan plan;
 	struct ending ending;
-	struct cell_layers layers = {.ruleset_fd = -1};
+	struct cell_layers layers = {
+		.ruleset_fd = -1,
+		.seals_memory = !birth->order.can_make_memory_executable,
+		.has_mdwe = birth->layers->has_mdwe,
+	};
 
 	if (build(birth, &err) < 0 || close_all_but_control(birth->control_fd, &err) < 0)
 		fail(&err, birth->control_fd);

@@ -95,6 +95,19 @@ static int settle(int sock, pid_t parent, struct sandbox_error *err)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? error_errno(err, "launcher.start", "dumpable") : 0;
 }
 
+/* No guessing ahead, in this process and all that it becomes; it cannot be taken back. Not left to seccomp, which implies it
+ * (without its flag SPEC_ALLOW) only before Linux 5.16 or where the kernel was booted so. */
+static int restrain_speculation(const struct layers *offered, struct sandbox_error *err)
+{
+	static const int kinds[] = {PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if ((offered->speculation[kinds[i]] & PR_SPEC_PRCTL) &&
+			prctl(PR_SET_SPECULATION_CTRL, kinds[i], PR_SPEC_FORCE_DISABLE, 0, 0) < 0)
+			return error_errno(err, "launcher.speculation", "kind %d", kinds[i]);
+	return 0;
+}
+
 static int reply(const struct sandbox_error *err, int pidfd)
 {
 	struct wire_reply message = {.error = *err};
@@ -201,7 +214,8 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 	int fds[WIRE_ORDER_FDS];
 	struct wire_order order;
 
-	if (settle(sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0) {
+	if (settle(sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0 ||
+		restrain_speculation(&layers, &err) < 0) {
 		struct wire_reply message = {.error = err};
 		(void)wire_send(sock, &message, sizeof(message), NULL, 0);
 		_exit(1);

@@ -121,6 +121,8 @@ static int target_child(void *arg)
 		start->failed = "descriptors 0, 1, 2";
 	else if (set_limits(&plan->head->limits) < 0)
 		start->failed = "rlimits";
+	else if (start->layers->seals_memory && memory_seal(start->layers->has_mdwe) < 0)
+		start->failed = "memory seal";
 	else if (landlock_enter(&start->layers->ruleset_fd) < 0)
 		start->failed = "Landlock ruleset";
 	else if (install_filter(start) < 0)

@@ -47,6 +47,7 @@ struct wire_order {
 	uint32_t outer_id; /* user and group id of the cell on the host */
 	uint32_t has_proc;
 	uint32_t can_execute_files; /* in /box, /tmp and the writable layers */
+	uint32_t can_make_memory_executable;
 	uint32_t has_into_cgroup;
 	uint32_t njoin;
 	uint64_t disk_bytes;

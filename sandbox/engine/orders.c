@@ -109,6 +109,7 @@ static int send_order(struct sandbox_run *run, int cell_sock, struct sandbox_err
 		.outer_id = run->sandbox->uid_first + (uint32_t)run->uid_index,
 		.has_proc = step->has_proc,
 		.can_execute_files = step->can_execute_files,
+		.can_make_memory_executable = step->can_make_memory_executable,
 		.disk_bytes = run->limits.disk_bytes,
 		.inodes = run->limits.inodes,
 	};

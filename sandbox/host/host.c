@@ -12,6 +12,7 @@
 static const struct host_row *const tables[] = {
 	host_privilege_rows,
 	host_kernel_rows,
+	host_layer_rows,
 	host_mount_rows,
 	host_group_rows,
 	host_setting_rows,

@@ -1,7 +1,8 @@
 /* internal.h: the tables of controls. Private to sandbox/host.
  *
  *   privilege.c  what this process may do: root, capabilities, namespaces
- *   kernel.c     what the kernel can do: system calls, seccomp, Landlock
+ *   kernel.c     what the kernel can do: system calls, seccomp
+ *   layers.c     the layers of a cell that depend on kernel and processor
  *   mounts.c     file systems and their options
  *   groups.c     cgroup controllers, swap
  *   settings.c   sysctls and processors: defence in depth
@@ -29,8 +30,8 @@ struct host_row {
 };
 
 /* Tables, each ended by a row without a name. */
-extern const struct host_row host_privilege_rows[], host_kernel_rows[], host_mount_rows[], host_group_rows[],
-	host_setting_rows[], host_install_rows[];
+extern const struct host_row host_privilege_rows[], host_kernel_rows[], host_layer_rows[], host_mount_rows[],
+	host_group_rows[], host_setting_rows[], host_install_rows[];
 
 /* What was found, and STATUS: `return host_say(ret, HOST_OK, …)`. */
 enum host_status host_say(struct host_control *ret, enum host_status status, const char *fmt, ...)

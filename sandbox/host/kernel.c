@@ -1,11 +1,9 @@
 /* What the kernel can do, by doing it. */
 #include "sandbox/base/fd.h"
-#include "sandbox/base/layers.h"
 #include "sandbox/host/internal.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -136,38 +134,6 @@ static enum host_status probe_listener(
 	return host_say(ret, HOST_OK, "a filter with a listener can be installed");
 }
 
-/* What the layers that a cell puts on where it can (sandbox/base/layers.h) find here. False: RET says why not. */
-static bool ask_layers(struct layers *layers, struct host_control *ret)
-{
-	struct sandbox_error err = {0};
-
-	if (layers_probe(layers, &err) == 0)
-		return true;
-	(void)host_say(ret, HOST_MISSING, "%.180s", err.message);
-	return false;
-}
-
-static enum host_status probe_landlock(
-	const struct host_row *row, const struct host_paths *paths, struct host_control *ret)
-{
-	(void)row, (void)paths;
-	static const char *const covers[] = {[2] = "files",
-		[3] = "files with truncation",
-		[4] = "files and TCP",
-		[5] = "files, TCP and ioctls on devices",
-		[6] = "files, TCP, ioctls on devices, signals and abstract sockets"};
-	struct layers layers;
-
-	if (!ask_layers(&layers, ret))
-		return HOST_MISSING;
-	int abi = layers.landlock_abi, last = (int)ARRAY_SIZE(covers) - 1;
-	if (abi < LAYERS_LANDLOCK_LEAST)
-		return host_say(
-			ret, HOST_WARN, "%s", abi == 0 ? "not offered" : "ABI 1 is too old to be used");
-	return host_say(
-		ret, abi < last ? HOST_WARN : HOST_OK, "ABI %d: %s", abi, covers[abi < last ? abi : last]);
-}
-
 const struct host_row host_kernel_rows[] = {
 	{.name = "kernel.version",
 		.probe = probe_version,
@@ -182,8 +148,5 @@ const struct host_row host_kernel_rows[] = {
 	{.name = "seccomp.notify",
 		.probe = probe_listener,
 		.remedy = "a kernel of 5.0 or later with CONFIG_SECCOMP_FILTER"},
-	{.name = "kernel.landlock",
-		.probe = probe_landlock,
-		.remedy = "a kernel of 6.12 or later with CONFIG_SECURITY_LANDLOCK, and landlock in lsm="},
 	{0},
 };

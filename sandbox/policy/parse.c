@@ -30,6 +30,8 @@
  *
  *   can_execute_files  files in /box, /tmp and the writable layers may be executed: the run step of a compiled language
  *                      needs it, a compiler that calls nothing but its image's programs does not
+ *   can_make_memory_executable  memory may be writable and executable, at once or one after the other: a runtime that
+ *                      compiles while it runs (a JVM, a JavaScript engine) needs it
  *
  * A command policy, commands/<name>.json, has name, title, version, aliases and run; its step has no argv, sources,
  * extras and input: the request brings argv.

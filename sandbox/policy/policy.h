@@ -35,7 +35,8 @@ struct policy_step {
 	char *collect; /* NULL, or the file of /box that the step produces: "program" */
 	char *input;   /* NULL, or the name under which the compile step's product is put into /box */
 	bool has_proc; /* mount /proc */
-	bool can_execute_files; /* what lies in /box, /tmp and the writable layers may be executed */
+	bool can_execute_files;		 /* what lies in /box, /tmp and the writable layers may be executed */
+	bool can_make_memory_executable; /* memory may be writable and executable, at once or one after the other */
 	struct limit_range limits[LIMIT_N];
 	char *profile;		      /* seccomp profile's name */
 	struct filter_program filter; /* compiled from it */

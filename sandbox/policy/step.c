@@ -215,6 +215,8 @@ static int read_common(const struct document_at *at, struct policy_step *step)
 	if (r == 0)
 		r = read_permission(at, "can_execute_files", &step->can_execute_files);
 	if (r == 0)
+		r = read_permission(at, "can_make_memory_executable", &step->can_make_memory_executable);
+	if (r == 0)
 		r = read_limits(&limits, step);
 	return r;
 }
@@ -241,11 +243,13 @@ int policy_parse_step(
 	const struct document_at *at, enum policy_kind kind, enum sandbox_step id, struct policy_step *step)
 {
 	static const char *const command[] = {"comment", "image", "profile", "env", "writable", "has_proc",
-		"can_execute_files", "limits", NULL};
+		"can_execute_files", "can_make_memory_executable", "limits", NULL};
 	static const char *const compile[] = {"comment", "image", "profile", "argv", "sources", "env",
-		"writable", "extras", "collect", "has_proc", "can_execute_files", "limits", NULL};
+		"writable", "extras", "collect", "has_proc", "can_execute_files",
+		"can_make_memory_executable", "limits", NULL};
 	static const char *const run[] = {"comment", "image", "profile", "argv", "sources", "env", "writable",
-		"extras", "input", "has_proc", "can_execute_files", "limits", NULL};
+		"extras", "input", "has_proc", "can_execute_files", "can_make_memory_executable", "limits",
+		NULL};
 	const char *const *language = id == SANDBOX_COMPILE ? compile : run;
 
 	step->is_present = true;

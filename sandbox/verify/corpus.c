@@ -26,6 +26,8 @@ static bool is_suitable(const struct corpus_row *row, const struct site *site)
 		return false;
 	if (row->policy != NULL && site_policy(site, row->policy) == NULL)
 		return false;
+	if ((row->needs & CORPUS_SEALED) != 0 && site->body->can_make_memory_executable)
+		return false;
 	return (row->needs & CORPUS_WRITABLE) == 0 || site->body->writable[0] != NULL;
 }
 

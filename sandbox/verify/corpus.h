@@ -21,7 +21,8 @@ enum corpus_need {
 	CORPUS_WRITABLE = 4, /* a site with a writable layer; others are left out */
 	CORPUS_CONTENT =
 		8, /* a choice: the image's bytes are compared at once, not only at the end of it all */
-	CORPUS_ONCE = 16, /* a choice: at the first site only; what is tried does not depend on the cell */
+	CORPUS_ONCE = 16,   /* a choice: at the first site only; what is tried does not depend on the cell */
+	CORPUS_SEALED = 64, /* a site whose memory is sealed; others are left out */
 	CORPUS_INHERITED =
 		32, /* what a careless parent would hand down: the tests make this process such a parent */
 };

@@ -5,10 +5,11 @@
 #include "sandbox/verify/corpus.h"
 
 /* corpus_row.perform */
-void inspect_rights(struct trial *trial);     /* ids, capabilities, no_new_privs, seccomp */
-void inspect_namespaces(struct trial *trial); /* each one another than the host's, nested ones impossible */
-void inspect_network(struct trial *trial);    /* a loopback interface that is down, and nothing else */
-void inspect_mounts(struct trial *trial);     /* read-only, nosuid, nodev, and nothing of the host */
-void inspect_memory(struct trial *trial);     /* init: no secret of the engine's environment */
-void inspect_cgroup(struct trial *trial);     /* limits of the step, no swap */
-void inspect_clock(struct trial *trial);      /* the engine's timers, while a run has a deadline */
+void inspect_rights(struct trial *trial);      /* ids, capabilities, no_new_privs, seccomp */
+void inspect_speculation(struct trial *trial); /* off for init and target, as far as the kernel offers it */
+void inspect_namespaces(struct trial *trial);  /* each one another than the host's, nested ones impossible */
+void inspect_network(struct trial *trial);     /* a loopback interface that is down, and nothing else */
+void inspect_mounts(struct trial *trial);      /* read-only, nosuid, nodev, and nothing of the host */
+void inspect_memory(struct trial *trial);      /* init: no secret of the engine's environment */
+void inspect_cgroup(struct trial *trial);      /* limits of the step, no swap */
+void inspect_clock(struct trial *trial);       /* the engine's timers, while a run has a deadline */

@@ -42,6 +42,11 @@ static const struct corpus_row rows[] = {
 		{"/proc/1/environ=E", "/proc/1/maps=E", "/proc/1/mem=E"}},
 
 	/* 19 to 24: files and the root. */
+	{19, "written memory as code", "shellcode: the first step of most exploits", SITE_ALL,
+		"attack_calls code", SANDBOX_EXITED,
+		{"mmap(W+X)=EACCES", "mprotect(W to X)=EACCES", "mprotect(W+X)=EACCES",
+			"pkey_mprotect(W to X)=E"},
+		.needs = CORPUS_SEALED},
 	{19, "the helper's executable", "runc CVE-2019-5736", SITE_ALL, "attack_files exe", SANDBOX_EXITED,
 		{"open(/proc/self/exe, write)=ETXTBSY", "open(/proc/1/exe, write)=E", "image_intact=yes"}},
 	{19, "a script that the helper is to interpret",

@@ -61,6 +61,8 @@ static const struct corpus_row rows[] = {
 	INSPECT(14, "seen from the host: ids and capabilities",
 		"runc CVE-2022-29162: inheritable capabilities", inspect_rights,
 		"every set empty, no_new_privs, seccomp"),
+	INSPECT(80, "seen from the host: speculation", "Spectre v2 and v4: what a neighbour's guesses tell",
+		inspect_speculation, "store bypass and indirect branches off, for good"),
 	INSPECT(2, "seen from the host: namespaces", "a namespace that was forgotten", inspect_namespaces,
 		"none is the host's; one mapped id"),
 	INSPECT(79, "seen from the host: its network", "an address that leads out", inspect_network,

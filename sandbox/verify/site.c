@@ -17,6 +17,7 @@ static bool same_cell(const struct policy_step *a, const struct policy_step *b)
 {
 	return strcmp(a->image, b->image) == 0 && strcmp(a->profile, b->profile) == 0 &&
 	       a->has_proc == b->has_proc && a->can_execute_files == b->can_execute_files &&
+	       a->can_make_memory_executable == b->can_make_memory_executable &&
 	       same_strings(a->writable, b->writable);
 }
 

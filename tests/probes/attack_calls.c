@@ -337,7 +337,24 @@ static void attack_seccomp(int argc, char **argv)
 	(void)holds("stack_refused", stacked.ok == 0);
 }
 
+/* Row 19: what was written is to be executed. */
+static void attack_code(int argc, char **argv)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *both = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)argc, (void)argv;
+	(void)refused("mmap(W+X)", both == MAP_FAILED ? -1 : 0);
+	(void)holds("mmap(W)", page != MAP_FAILED);
+	(void)refused("mprotect(W to X)", mprotect(page, size, PROT_READ | PROT_EXEC));
+	(void)refused("mprotect(W+X)", mprotect(page, size, PROT_READ | PROT_WRITE | PROT_EXEC));
+	(void)refused(
+		"pkey_mprotect(W to X)", syscall(SYS_pkey_mprotect, page, size, PROT_READ | PROT_EXEC, -1L));
+}
+
 static const struct probe_case cases[] = {
+	{"code", attack_code},
 	{"call", attack_call},
 	{"namespaces", attack_namespaces},
 	{"clone3", attack_clone3},

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -208,7 +209,83 @@ START_TEST(nor_one_on_a_foreign_mount)
 }
 END_TEST
 
-TEST_PROGRAM("layers", 60, tcase_add_test(tc, tcp_is_refused); tcase_add_test(tc, devices_take_no_ioctl);
+/* Core scheduling: a cookie is the same for all of a cell, and no other cell's. */
+static uint64_t core_cookie(pid_t pid)
+{
+	uint64_t cookie = 0;
+
+	ck_assert_int_eq(
+		prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, pid, PR_SCHED_CORE_SCOPE_THREAD, &cookie), 0);
+	return cookie;
+}
+
+START_TEST(a_cell_shares_no_core_with_another_one)
+{
+	struct cell *cells[2];
+	pid_t pids[CELL_PIDS];
+
+	CELL_OPEN(host, "attack-run");
+	if (!kernel_layers().has_core_scheduling)
+		TEST_SKIP("no core scheduling in this kernel, or no processor that shares its core");
+	for (int i = 0; i < 2; i++) {
+		cells[i] = cell_start(
+			host, &(struct cell_plan){.policy = "attack-run", .command = "work sleep 60000"});
+		cell_wait_for(cells[i], "sleeping\n");
+	}
+	ck_assert_uint_eq(cell_pids(host, pids), 4);
+	for (int i = 0; i < 4; i++) {
+		unsigned same = 0;
+		ck_assert_uint_ne(core_cookie(pids[i]), 0);
+		for (int k = 0; k < 4; k++)
+			same += core_cookie(pids[i]) == core_cookie(pids[k]);
+		ck_assert_uint_eq(same, 2);
+	}
+	for (int i = 0; i < 2; i++) {
+		sandbox_cancel(cells[i]->run);
+		cell_wait(cells[i]);
+		cell_free(cells[i]);
+	}
+	cell_close(host);
+}
+END_TEST
+
+/* From outside, as /proc tells it; verify looks at every step's cell. */
+START_TEST(processors_do_not_guess_for_a_job)
+{
+	CELL_OPEN(host, "attack-run");
+	struct layers layers = kernel_layers();
+	if (((layers.speculation[PR_SPEC_STORE_BYPASS] | layers.speculation[PR_SPEC_INDIRECT_BRANCH]) &
+		    PR_SPEC_PRCTL) == 0)
+		TEST_SKIP("this kernel offers no control over speculation, or this processor needs none");
+	struct cell *cell = cell_probe(host, "probe cat /proc/self/status");
+	cell_expect_exit(cell, 0);
+	if (layers.speculation[PR_SPEC_STORE_BYPASS] & PR_SPEC_PRCTL)
+		cell_expect_output(cell, "\nSpeculation_Store_Bypass:\tthread force mitigated\n");
+	if (layers.speculation[PR_SPEC_INDIRECT_BRANCH] & PR_SPEC_PRCTL)
+		cell_expect_output(cell, "\nSpeculationIndirectBranch:\tconditional force disabled\n");
+	cell_free(cell);
+	cell_close(host);
+}
+END_TEST
+
+START_TEST(written_memory_is_no_code_unless_the_step_may)
+{
+	CELL_OPEN(host, NULL);
+	struct cell *cell = cell_probe(host, "attack_calls code");
+	cell_expect_exit(cell, 0);
+	cell_expect_output(cell, "mmap(W+X)=EACCES\nmmap(W)=yes\nmprotect(W to X)=EACCES\n");
+	cell_free(cell);
+	cell = cell_run(host, &(struct cell_plan){.policy = "attack-open", .command = "attack_calls code"});
+	cell_expect_output(cell, "mmap(W+X)=OK\n");
+	cell_free(cell);
+	cell_close(host);
+}
+END_TEST
+
+TEST_PROGRAM("layers", 60, tcase_add_test(tc, a_cell_shares_no_core_with_another_one);
+	     tcase_add_test(tc, processors_do_not_guess_for_a_job);
+	     tcase_add_test(tc, written_memory_is_no_code_unless_the_step_may);
+	     tcase_add_test(tc, tcp_is_refused); tcase_add_test(tc, devices_take_no_ioctl);
 	     tcase_add_test(tc, signals_do_not_leave_the_domain);
 	     tcase_add_test(tc, abstract_sockets_are_not_reached_out_of_the_domain);
 	     tcase_add_test(tc, files_of_a_foreign_mount_cannot_be_written);

@@ -158,7 +158,7 @@ static const struct own_call launcher_calls[] = {
 	{SYS_unshare, {CLONE_NEWNET}, NOTIFY},
 	{SYS_keyctl, {KEYCTL_JOIN_SESSION_KEYRING}, ALLOW},
 	{SYS_keyctl, {KEYCTL_LINK}, NOTIFY},
-	{SYS_prctl, {PR_SET_SECCOMP}, NOTIFY},
+	{SYS_prctl, {PR_SET_MM}, NOTIFY},
 	{SYS_socket, {AF_UNIX}, NOTIFY},
 	{SYS_connect, {0}, NOTIFY},
 	{SYS_fork, {0}, NOTIFY},

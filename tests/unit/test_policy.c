@@ -15,7 +15,7 @@ static const char base[] =
 	"'env':['PATH=/bin','A='],'writable':['/opt/cache'],'extras':{'x.mod':'module'},'collect':'out',"
 	"'has_proc':true,'limits':{}},"
 	"'run':{'image':'native','profile':'p','argv':['./prog'],'env':[],'input':'prog','has_proc':false,"
-	"'can_execute_files':true,'limits':{}},"
+	"'can_execute_files':true,'can_make_memory_executable':true,'limits':{}},"
 	"'selftest':{'source':'s','input':'','output':'o'}}";
 
 static json_t *limits(void)
@@ -115,6 +115,7 @@ START_TEST(reads_every_key)
 	ck_assert(compile->has_proc && !run->has_proc);
 	/* What is not said is not granted. */
 	ck_assert(!compile->can_execute_files && run->can_execute_files);
+	ck_assert(!compile->can_make_memory_executable && run->can_make_memory_executable);
 	ck_assert_str_eq(run->input, "prog");
 	ck_assert_ptr_null(run->collect);
 	ck_assert_ptr_null(run->sources[0]);
