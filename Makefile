@@ -23,7 +23,8 @@ STATE_DIR ?= $(CURDIR)/build/state
 PROBES_DIR := $(CURDIR)/build/probes
 BIN_DIR := $(CURDIR)/$(BUILD)/bin
 FUZZERS_DIR := $(CURDIR)/build/fuzz/tests/fuzz
-export IMAGES_DIR PROBES_DIR BIN_DIR FUZZERS_DIR CACHE_DIR
+BENCH_DIR := $(CURDIR)/$(BUILD)/bench
+export IMAGES_DIR PROBES_DIR BIN_DIR FUZZERS_DIR BENCH_DIR CACHE_DIR
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-missing-field-initializers -Werror
@@ -46,7 +47,7 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit torture sandbox attacks service fuzz vm
+SUITES ?= unit torture sandbox attacks service bench fuzz vm
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
@@ -54,7 +55,7 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TEST_SRC := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.c))
 TEST_SCRIPTS := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.sh))
 PROBE_SRC := $(wildcard tests/probes/*.c)
-BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c)) $(BUILD)/bench/payload/payload $(BUILD)/bench/report/report
 # What virtual machines run, whatever is chosen here.
 GUEST_TEST_SRC := $(foreach suite,unit sandbox attacks,$(wildcard tests/$(suite)/test_*.c))
 
@@ -147,7 +148,8 @@ CHOSEN_TESTS := $(call chosen,$(TESTS))
 CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
 # Unit tests need no more than themselves, fuzzers are built in a mode of their own.
 CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/% tests/fuzz/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES)) \
-	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers) $(if $(filter tests/vm/%,$(CHOSEN_SCRIPTS)),$(GUEST_TESTS))
+	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers) \
+	$(if $(filter tests/bench/%,$(CHOSEN_SCRIPTS)),$(BENCHES)) $(if $(filter tests/vm/%,$(CHOSEN_SCRIPTS)),$(GUEST_TESTS))
 
 ## test: run all checks and tests; T=name, T=name:function, T=suite or T=lint run a part
 .PHONY: test
@@ -227,17 +229,23 @@ golden: $(BUILD)/bin/cofferdam
 
 # --- the benchmarks --------------------------------------------------------------------------------------------------
 
-## bench: measure on this machine (BENCH=launch: that one; ARGS='--rounds 100')
-BENCH ?= $(notdir $(BENCHES))
+## bench: measure on this machine and draw build/release/bench/report.md (BENCH=launch: that one; ARGS='--rounds 100')
+BENCH ?= $(patsubst bench/%.c,%,$(wildcard bench/*.c))
 .PHONY: bench
-bench: all images $(BENCHES) $(BUILD)/bench/payload/payload
+bench: all images $(BENCHES)
 	$(foreach bench,$(BENCH),$(AS_ROOT) $(BUILD)/bench/$(bench) --json $(BUILD)/bench/$(bench).json $(ARGS) &&) true
+	$(BUILD)/bench/report/report $(BUILD)/bench
 
 $(BUILD)/libbench.a: $(call obj,$(wildcard bench/lib/*.c))
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libbench.a $(BUILD)/libsandbox.a
 	echo "link    $@"
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) -lcurl -lpthread -lm
+
+$(BUILD)/bench/report/report: $(call obj,$(wildcard bench/report/*.c))
+	echo "link    $@"
+	mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson
 
 # What is measured inside cells is the same file outside of them.
 $(BUILD)/bench/payload/%: bench/payload/%.c | deps

@@ -1,0 +1,239 @@
+/* report.c: what the benchmarks have written, as one page with tables and plots.
+ *
+ *   report DIR     reads DIR/NAME.json of every benchmark that is there, writes DIR/report.md and DIR/NAME*.svg */
+#include "bench/report/chart.h"
+
+#include <err.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BARS_MAX = 64 };
+
+static FILE *page;
+static const char *dir;
+
+static double number(const json_t *json, const char *key)
+{
+	return json_number_value(json_object_get(json, key));
+}
+
+static const char *text(const json_t *json, const char *key)
+{
+	const char *value = json_string_value(json_object_get(json, key));
+
+	return value ? value : "";
+}
+
+/* Owned by nobody: lives as long as the program, which is short. */
+static const char *format(const char *form, double value)
+{
+	char *line = NULL;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	if (asprintf(&line, form, value) < 0)
+		err(1, "text");
+#pragma GCC diagnostic pop
+	return line;
+}
+
+static const char *time_text(double nsec)
+{
+	if (nsec < 1e6)
+		return format("%.0f us", nsec / 1e3);
+	return nsec < 1e9 ? format("%.2f ms", nsec / 1e6) : format("%.2f s", nsec / 1e9);
+}
+
+static void picture(const char *name, const char *title, const struct bar *bars, size_t n, double mark)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s.svg", dir, name);
+	chart_write(path, title, bars, n, mark);
+	(void)fprintf(page, "![%s](%s.svg)\n\n", title, name);
+}
+
+/* --- a list of series ------------------------------------------------------------------------------------------- */
+
+/* Bars to the median, a line from it to the 99th percentile; and the table. The first is what the others are held
+ * against. */
+static void series(const char *name, const char *title, const json_t *list)
+{
+	struct bar bars[BARS_MAX];
+	size_t n = json_array_size(list) < BARS_MAX ? json_array_size(list) : BARS_MAX;
+	double first = number(json_array_get(list, 0), "p50_nsec");
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *one = json_array_get(list, i);
+		double p50 = number(one, "p50_nsec");
+		bars[i] = (struct bar){.label = text(one, "name"),
+			.value = p50,
+			.low = p50,
+			.high = number(one, "p99_nsec"),
+			.text = time_text(p50)};
+	}
+	picture(name, title, bars, n, first);
+	(void)fputs("| | n | p50 | p90 | p99 | p50, ratio | |\n|---|---|---|---|---|---|---|\n", page);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *one = json_array_get(list, i);
+		(void)fprintf(page, "| %s | %.0f | %s | %s | %s | %.2f | %s |\n", text(one, "name"),
+			number(one, "n"), time_text(number(one, "p50_nsec")),
+			time_text(number(one, "p90_nsec")), time_text(number(one, "p99_nsec")),
+			first > 0 ? number(one, "p50_nsec") / first : 0, text(one, "what"));
+	}
+	(void)fputc('\n', page);
+}
+
+/* --- the benchmarks --------------------------------------------------------------------------------------------- */
+
+static void report_launch(const json_t *report)
+{
+	series("launch", "/bin/true: median, and up to the 99th percentile",
+		json_object_get(report, "series"));
+}
+
+static void report_precision(const json_t *report)
+{
+	json_t *times = json_array();
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(json_object_get(report, "series"), i, one)
+	{
+		if (strcmp(text(one, "name"), "memory_truth") != 0)
+			(void)json_array_append(times, one);
+		else
+			(void)fprintf(page, "Memory: %s, median %.2f MiB.\n\n", text(one, "what"),
+				number(one, "p50_nsec") / (1 << 20));
+	}
+	series("precision", "Limits of time, and reported time", times);
+	json_decref(times);
+}
+
+static void report_repeat(const json_t *report)
+{
+	const json_t *one;
+	size_t i;
+
+	(void)fputs("| | runs | p5 | p50 | p95 | p5 to p95 | |\n|---|---|---|---|---|---|---|\n", page);
+	json_array_foreach(json_object_get(report, "series"), i, one)
+	{
+		double width = (number(one, "p95_nsec") - number(one, "p5_nsec")) / number(one, "p50_nsec");
+		(void)fprintf(page, "| %s | %.0f | %s | %s | %s | %.2f %% | %s |\n", text(one, "name"),
+			number(one, "n"), time_text(number(one, "p5_nsec")),
+			time_text(number(one, "p50_nsec")), time_text(number(one, "p95_nsec")), 100 * width,
+			text(one, "what"));
+	}
+	(void)fputc('\n', page);
+}
+
+static void report_work(const json_t *report)
+{
+	struct bar bars[BARS_MAX];
+	const json_t *one;
+	size_t i, n = 0;
+
+	(void)fputs("| work | native | under the filter alone | in a cell |\n|---|---|---|---|\n", page);
+	json_array_foreach(json_object_get(report, "works"), i, one)
+	{
+		const json_t *list = json_object_get(one, "series");
+		double native = number(json_array_get(list, 0), "p50_nsec"),
+		       filter = number(json_array_get(list, 1), "p50_nsec") / native,
+		       cell = number(json_array_get(list, 2), "p50_nsec") / native;
+		(void)fprintf(page, "| %s | %s | %.3f | %.3f |\n", text(one, "work"), time_text(native),
+			filter, cell);
+		if (n < BARS_MAX)
+			bars[n++] = (struct bar){
+				.label = text(one, "work"), .value = cell, .text = format("%.3f", cell)};
+	}
+	(void)fputc('\n', page);
+	picture("work", "Work in a cell, as a multiple of the same outside (medians)", bars, n, 1);
+}
+
+static void report_jobs(const json_t *report)
+{
+	struct bar bars[BARS_MAX];
+	const json_t *one, *backlog = json_object_get(report, "backlog");
+	size_t i, n = 0;
+
+	(void)fprintf(page, "Idle, service and supervisor hold %.1f MiB.\n\n",
+		number(report, "idle_memory_bytes") / (1 << 20));
+	series("jobs_alone", "POST to final status, one job at a time", json_object_get(report, "alone"));
+	(void)fputs("| clients | jobs/s | p50 | p99 | memory |\n|---|---|---|---|---|\n", page);
+	json_array_foreach(json_object_get(report, "sustained"), i, one)
+	{
+		const json_t *latency = json_object_get(one, "latency");
+		double rate = number(one, "jobs_per_second");
+		(void)fprintf(page, "| %.0f | %.0f | %s | %s | %.1f MiB |\n", number(one, "clients"), rate,
+			time_text(number(latency, "p50_nsec")), time_text(number(latency, "p99_nsec")),
+			number(one, "memory_bytes") / (1 << 20));
+		if (n < BARS_MAX)
+			bars[n++] = (struct bar){.label = format("%.0f clients", number(one, "clients")),
+				.value = rate,
+				.text = format("%.0f jobs/s", rate)};
+	}
+	(void)fputc('\n', page);
+	picture("jobs_sustained", "Cached jobs per second, HTTP to stored result", bars, n, 0);
+	if (backlog == NULL)
+		return;
+	(void)fprintf(page,
+		"Backlog: %.0f jobs were accepted in %.1f s, when %.0f waited, and done after %.1f s. A POST "
+		"took %s "
+		"(median) among the first tenth and %s among the last.\n\n",
+		number(backlog, "jobs"), number(backlog, "accepted_seconds"), number(backlog, "depth"),
+		number(backlog, "seconds"), time_text(number(json_object_get(backlog, "early"), "p50_nsec")),
+		time_text(number(json_object_get(backlog, "late"), "p50_nsec")));
+}
+
+static const struct {
+	const char *name, *title;
+	void (*report)(const json_t *report);
+} benches[] = {
+	{"launch", "Launch latency", report_launch},
+	{"work", "Overhead at work", report_work},
+	{"precision", "Precision of limits", report_precision},
+	{"jobs", "End to end", report_jobs},
+	{"repeat", "Repeatability", report_repeat},
+};
+
+static void describe(const json_t *report)
+{
+	const json_t *machine = json_object_get(report, "machine");
+
+	(void)fprintf(page, "%s: %.0f CPUs (%s), %.0f GiB, Linux %s, cgroup %s, spectre_v2: %s.\n\n",
+		text(report, "at"), number(machine, "cpus"), text(machine, "cpu"),
+		number(machine, "memory_bytes") / (1 << 30), text(machine, "kernel"), text(machine, "cgroup"),
+		text(machine, "spectre_v2"));
+}
+
+int main(int argc, char *argv[])
+{
+	char path[4096];
+
+	if (argc != 2)
+		errx(2, "report DIR");
+	dir = argv[1];
+	(void)snprintf(path, sizeof(path), "%s/report.md", dir);
+	page = fopen(path, "we");
+	if (page == NULL)
+		err(1, "%s", path);
+	(void)fputs("# Benchmarks of Cofferdam\n\n", page);
+	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++) {
+		json_error_t error;
+		(void)snprintf(path, sizeof(path), "%s/%s.json", dir, benches[i].name);
+		json_t *report = json_load_file(path, 0, &error);
+		if (report == NULL)
+			continue; /* was not run */
+		(void)fprintf(page, "## %s\n\n", benches[i].title);
+		describe(report);
+		benches[i].report(report);
+		json_decref(report);
+	}
+	if (fclose(page) != 0)
+		err(1, "report.md");
+	(void)printf("%s/report.md\n", dir);
+	return 0;
+}
