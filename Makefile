@@ -15,6 +15,7 @@ PREFIX ?= /usr/local
 DEFAULT_POLICIES_DIR ?= $(CURDIR)/policies
 DEFAULT_IMAGES_DIR ?= $(CURDIR)/build/images
 DEFAULT_PROBES_DIR ?= $(CURDIR)/build/probes
+DEFAULT_BENCH_DIR ?= $(CURDIR)/$(BUILD)/bench
 
 # Where this Makefile builds the root images and what `make run` and the tests use; from the environment if set there.
 IMAGES_DIR ?= $(DEFAULT_IMAGES_DIR)
@@ -39,7 +40,7 @@ LDFLAGS_fuzz := $(LDFLAGS_asan)
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -g $(WARNINGS) -fstack-protector-strong -fPIE -I. $(CFLAGS_$(MODE)) $(CFLAGS)
 LDFLAGS_ALL = -pie $(LDFLAGS_$(MODE)) $(LDFLAGS)
 DEFAULTS := -DDEFAULT_POLICIES_DIR='"$(DEFAULT_POLICIES_DIR)"' -DDEFAULT_IMAGES_DIR='"$(DEFAULT_IMAGES_DIR)"' \
-	-DDEFAULT_PROBES_DIR='"$(DEFAULT_PROBES_DIR)"'
+	-DDEFAULT_PROBES_DIR='"$(DEFAULT_PROBES_DIR)"' -DDEFAULT_BENCH_DIR='"$(DEFAULT_BENCH_DIR)"'
 
 SANDBOX_LIBS := -lseccomp -lcap -ljansson
 SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
@@ -236,6 +237,8 @@ bench: all images $(BENCHES)
 	$(foreach bench,$(BENCH),$(AS_ROOT) $(BUILD)/bench/$(bench) --json $(BUILD)/bench/$(bench).json $(ARGS) &&) true
 	$(BUILD)/bench/report/report $(BUILD)/bench
 
+.PHONY: benches
+benches: $(BENCHES)
 $(BUILD)/libbench.a: $(call obj,$(wildcard bench/lib/*.c))
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libbench.a $(BUILD)/libsandbox.a
 	echo "link    $@"
@@ -294,16 +297,18 @@ deps:
 	DEPS=$(DEPS) rootfs/deps.sh $(DEPS_GROUPS)
 	$(if $(filter test test-vm deps,$(GOALS)),DEPS=$(DEPS) rootfs/deps.sh --optional vm)
 
-## install: programs, attack programs and policies below PREFIX (/usr/local), with DESTDIR for packagers
+## install: programs, attack programs, benchmarks and policies below PREFIX (/usr/local), with DESTDIR for packagers
 SHARE := $(PREFIX)/share/cofferdam
 LIB := $(PREFIX)/lib/cofferdam
 .PHONY: install
 install: $(PROBES)
-	$(MAKE) all BUILD=build/install DEFAULT_POLICIES_DIR=$(SHARE)/policies DEFAULT_IMAGES_DIR=$(LIB)/images \
-		DEFAULT_PROBES_DIR=$(LIB)/attacks
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE) $(DESTDIR)$(LIB)/attacks
+	$(MAKE) all benches BUILD=build/install DEFAULT_POLICIES_DIR=$(SHARE)/policies DEFAULT_IMAGES_DIR=$(LIB)/images \
+		DEFAULT_PROBES_DIR=$(LIB)/attacks DEFAULT_BENCH_DIR=$(LIB)/bench
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE) $(DESTDIR)$(LIB)/attacks $(DESTDIR)$(LIB)/bench/payload
 	install build/install/bin/cofferdam build/install/bin/cofferdam-service $(DESTDIR)$(PREFIX)/bin
 	install $(PROBES) $(DESTDIR)$(LIB)/attacks
+	install $(patsubst bench/%.c,build/install/bench/%,$(wildcard bench/*.c)) $(DESTDIR)$(LIB)/bench
+	install build/install/bench/payload/payload $(DESTDIR)$(LIB)/bench/payload
 	cp -R policies $(DESTDIR)$(SHARE)
 	echo "root images: make images IMAGES_DIR=$(DESTDIR)$(LIB)/images"
 
@@ -311,7 +316,7 @@ install: $(PROBES)
 .PHONY: uninstall
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/cofferdam $(DESTDIR)$(PREFIX)/bin/cofferdam-service
-	rm -rf $(DESTDIR)$(SHARE)/policies $(DESTDIR)$(LIB)/attacks
+	rm -rf $(DESTDIR)$(SHARE)/policies $(DESTDIR)$(LIB)/attacks $(DESTDIR)$(LIB)/bench
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SHARE) $(DESTDIR)$(LIB) 2>/dev/null || true
 
 ## clean: remove what was compiled; state, root images and downloads stay

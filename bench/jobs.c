@@ -1,5 +1,6 @@
 /* jobs.c: a job over HTTP, from POST to its final status: alone, for the first time and again; many at once; and with a
  * backlog. Against a `cofferdam serve` of its own. */
+#include "bench/lib/cell.h"
 #include "bench/lib/series.h"
 #include "bench/lib/service.h"
 #include "sandbox/base/config.h"
@@ -240,7 +241,6 @@ int main(int argc, char *argv[])
 {
 	static struct options parsed;
 	struct sandbox_error error = {0};
-	char cli[4096];
 	int next = argc;
 
 	int r = config_parse(rows, ARRAY_SIZE(rows), &parsed, argc, argv, usage, stdout, &next, &error);
@@ -250,10 +250,9 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	options = &parsed;
-	const char *slash = strrchr(argv[0], '/');
-	(void)snprintf(
-		cli, sizeof(cli), "%.*s../bin/cofferdam", slash ? (int)(slash - argv[0] + 1) : 0, argv[0]);
+	char *cli = cell_cli(argv[0]);
 	service_start(&service, cli);
+	free(cli);
 	json_t *report = series_report("jobs");
 	(void)json_object_set_new(
 		report, "idle_memory_bytes", json_integer((json_int_t)service_memory(&service)));

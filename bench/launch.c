@@ -210,15 +210,15 @@ static void take_turns(void)
 			measure(&ways[(round + i) % nways]);
 }
 
-static char *cli_path(const char *own)
+/* `cofferdam run`, which is a new engine each time. */
+static void add_cli(const char *own)
 {
-	const char *slash = strrchr(own, '/');
-	char *path = NULL;
+	char *path = cell_cli(own), *text = NULL;
 
-	if (asprintf(&path, "%.*s../bin/cofferdam run -- /bin/true", slash ? (int)(slash - own + 1) : 0,
-		    own) < 0)
-		err(1, "path");
-	return path;
+	if (asprintf(&text, "%s run -- /bin/true", path) < 0)
+		err(1, "text");
+	free(path);
+	add_command("cli", text, true);
 }
 
 int main(int argc, char *argv[])
@@ -233,8 +233,7 @@ int main(int argc, char *argv[])
 	add("clone_all", "seven new namespaces and nothing in them", clone_all, NULL);
 	add("cell", "a run of an open engine, cgroup and all", cell, NULL);
 	add("cell_cold", "open an engine, run, close it", cell_cold, NULL);
-	char *cli = cli_path(argv[0]);
-	add_command("cli", cli, true);
+	add_cli(argv[0]);
 	add_peers();
 	sandbox = cell_open(&options->cell);
 	take_turns();

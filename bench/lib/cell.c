@@ -33,6 +33,19 @@ struct sandbox *cell_open(const struct cell_options *options)
 	return sandbox;
 }
 
+char *cell_cli(const char *own)
+{
+	const char *told = getenv("COFFERDAM"), *slash = strrchr(own, '/');
+	char *path = NULL;
+
+	int r = told != NULL
+			? asprintf(&path, "%s", told)
+			: asprintf(&path, "%.*s../bin/cofferdam", slash ? (int)(slash - own + 1) : 0, own);
+	if (r < 0)
+		err(1, "path");
+	return path;
+}
+
 int cell_payload(const char *own)
 {
 	const char *slash = strrchr(own, '/');

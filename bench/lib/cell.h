@@ -35,6 +35,9 @@ struct sandbox *cell_open(const struct cell_options *options);
 /* The payload beside the program whose argv[0] is OWN: a descriptor open for reading. */
 int cell_payload(const char *own);
 
+/* The program `cofferdam` (environment COFFERDAM, or where the build puts it beside OWN). Owned. */
+char *cell_cli(const char *own);
+
 /* `payload NAME COUNT` in a cell. */
 struct cell_work {
 	struct sandbox *sandbox;

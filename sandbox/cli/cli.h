@@ -23,6 +23,7 @@ int command_supervise(int argc, char *argv[]);
 int command_doctor(int argc, char *argv[]);
 int command_check(int argc, char *argv[]);
 int command_verify(int argc, char *argv[]);
+int command_bench(int argc, char *argv[]);
 
 /* --- options --- */
 

@@ -21,6 +21,7 @@ static const struct {
 	{"doctor", command_doctor, "say what this host offers and lacks"},
 	{"check", command_check, "load and validate every policy and profile"},
 	{"verify", command_verify, "attack cells on this host, and say what held"},
+	{"bench", command_bench, "measure cells on this host"},
 	{"help", command_help, "this list"},
 };
 

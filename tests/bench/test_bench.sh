@@ -44,4 +44,18 @@ for source in "$here"/../../bench/*.c; do
 	fi
 	rm -f "$work/$name.json"
 done
+# The command finds them, and says so where not.
+if [ -z "${TEST_CASE:-}" ]; then
+	if BENCH_DIR=$BENCH_DIR "$BENCH_DIR/../bin/cofferdam" bench launch --rounds 1 2>&1 | tee /dev/stderr | grep -q '^cell '; then
+		ok '' "cofferdam bench launch"
+	else
+		ok 'not ' "cofferdam bench launch"
+	fi
+	said=$("$BENCH_DIR/../bin/cofferdam" bench nothing 2>&1)
+	if [ $? = 125 ] && [ -n "$said" ]; then
+		ok '' "cofferdam bench nothing"
+	else
+		ok 'not ' "cofferdam bench nothing"
+	fi
+fi
 echo "1..$n"
