@@ -99,8 +99,9 @@ static int print_syscalls(const struct policy_set *set, const char *profile)
 		     "and when\n"
 		     "# all are -1. ends: the run ends as forbidden_syscall. Every call of the x32 and the "
 		     "32-bit\n"
-		     "# table ends it, too. Linux 6.11 and 6.14 let 335 and 336 pass every filter; they do "
-		     "nothing.\n",
+		     "# table ends it, too. Linux lets 335 (since 6.14) and 336 (since 6.18) pass every "
+		     "filter; they "
+		     "do\n# nothing outside of a probe.\n",
 		profile);
 	for (int nr = 0; nr < SWEEP_NUMBERS;)
 		nr = print_answers(&answers, nr);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -432,7 +433,26 @@ static void attack_poison(int argc, char **argv)
 	(void)refused(path, open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
 }
 
+/* Row 55: the page cache, which is everybody's. An advice that no kernel knows is taken when none is passed on. */
+static void attack_page_cache(int argc, char **argv)
+{
+	const char *path = image_file();
+	struct open_how how = {.flags = O_RDONLY | O_DIRECT};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	(void)argc, (void)argv;
+	(void)holds("open", fd >= 0);
+	(void)refused("open(O_DIRECT)", syscall(SYS_open, path, O_RDONLY | O_DIRECT));
+	(void)refused("openat(O_DIRECT)", openat(AT_FDCWD, path, O_RDONLY | O_DIRECT));
+	(void)refused("openat2(O_DIRECT)", syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
+	(void)refused("F_SETFL(O_DIRECT)", fcntl(fd, F_SETFL, O_DIRECT));
+	(void)holds("F_SETFL", fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	(void)tried("fadvise(DONTNEED)", syscall(SYS_fadvise64, fd, 0L, 0L, POSIX_FADV_DONTNEED));
+	(void)tried("fadvise(unknown)", syscall(SYS_fadvise64, fd, 0L, 0L, 999));
+}
+
 static const struct probe_case cases[] = {
+	{"page-cache", attack_page_cache},
 	{"splice", attack_splice},
 	{"ioctl", attack_ioctl},
 	{"setuid-file", attack_setuid_file},

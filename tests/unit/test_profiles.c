@@ -102,20 +102,22 @@ static bool argument_holds(const json_t *condition, const uint64_t args[6])
 	return (argument & value) == value_two;
 }
 
-/* In the shipped profiles every entry's conditions are on one argument: alternatives. */
+/* Conditions on one argument are alternatives; those on several must all hold. */
 static bool entry_matches(const json_t *entry, const char *name, const uint64_t args[6])
 {
 	const json_t *conditions = json_object_get(entry, "args"), *condition;
-	size_t i;
+	const json_t *first = json_object_get(json_array_get(conditions, 0), "index");
+	size_t i, held = 0;
+	bool are_alternatives = json_array_size(conditions) > 0;
 
 	if (!names_hold(entry, name))
 		return false;
 	json_array_foreach(conditions, i, condition)
 	{
-		if (argument_holds(condition, args))
-			return true;
+		held += argument_holds(condition, args);
+		are_alternatives = are_alternatives && json_equal(json_object_get(condition, "index"), first);
 	}
-	return json_array_size(conditions) == 0;
+	return are_alternatives ? held > 0 : held == json_array_size(conditions);
 }
 
 static uint32_t action_of(const json_t *entry)
