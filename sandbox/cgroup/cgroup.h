@@ -34,10 +34,15 @@ int cgroup_probe(const char *parent, struct cgroup_where ret[CGROUP_CONTROLLER_N
 
 struct cgroup_host; /* an engine's slot */
 
+/* To be called before the process that will open a slot forks anything. With processes in it a v2 group cannot hand
+ * controllers down; so where the caller is alone in the parent that cgroup_probe finds (a delegated group), it moves
+ * into a leaf "supervisor" below, where its children then begin. The leaf stays. Elsewhere nothing happens. 0, or what
+ * cgroup_probe returns, or a negative errno with ERR. */
+int cgroup_step_aside(const char *parent, struct sandbox_error *err);
+
 /* Probes, claims a free slot, sweeps dead ones (kills what is left in them, removes their directories), and tries
- * every limit once on a scratch group. In a delegated v2 group the calling process moves into the leaf "supervisor",
- * which stays, as do the
- * controllers handed down there. 0, or a negative errno with ERR: -ENOTSUP when this host cannot enforce a limit. */
+ * every limit once on a scratch group. Controllers that a v2 parent hands down for it stay handed down. 0, or a
+ * negative errno with ERR: -ENOTSUP when this host cannot enforce a limit. */
 int cgroup_host_open(const char *parent, struct cgroup_host **ret, struct sandbox_error *err);
 /* Removes the slot's directories. Accepts NULL; returns NULL. */
 struct cgroup_host *cgroup_host_close(struct cgroup_host *host);

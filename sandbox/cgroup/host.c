@@ -52,6 +52,15 @@ static int open_mount(const struct cgroup_where *where, struct sandbox_error *er
 	return TAKE_FD(fd);
 }
 
+static int open_parent(int mount, const struct cgroup_where *where, struct sandbox_error *err)
+{
+	int fd = open_below(mount, where->parent);
+
+	return fd >= 0 ? fd
+		       : error_set(err, -fd, "cgroup.open", "%s/%s: %s", where->mount, where->parent,
+				 strerrordesc_np(-fd));
+}
+
 /* Controllers that share a hierarchy (v2; v1's cpu,cpuacct) share a tree. */
 static struct cgroup_tree *find_tree(struct cgroup_host *host, const struct cgroup_where *where)
 {
@@ -69,10 +78,9 @@ static int add_tree(struct cgroup_host *host, const struct cgroup_where *where, 
 	_cleanup_close_ int mount = open_mount(where, err);
 	if (mount < 0)
 		return mount;
-	int parent = open_below(mount, where->parent);
+	int parent = open_parent(mount, where, err);
 	if (parent < 0)
-		return error_set(err, -parent, "cgroup.open", "%s/%s: %s", where->mount, where->parent,
-			strerrordesc_np(-parent));
+		return parent;
 	*tree = (struct cgroup_tree){
 		.version = where->version, .where = where, .parent_fd = parent, .slot_fd = -1};
 	if (host->ntrees++ == 0)
@@ -95,16 +103,6 @@ static int open_trees(struct cgroup_host *host, struct sandbox_error *err)
 
 /* ---- v2: handing controllers down ---- */
 
-/* Moves this process out of DIR into a leaf, so that DIR may hand controllers to its children. */
-static int step_aside(int dir, struct sandbox_error *err)
-{
-	if (mkdirat(dir, PROBE_LEAF, 0755) < 0 && errno != EEXIST)
-		return error_errno(err, "cgroup.delegate", "mkdir %s", PROBE_LEAF);
-	int r = fd_write_file(dir, PROBE_LEAF "/cgroup.procs", "0");
-	return r < 0 ? error_set(err, -r, "cgroup.delegate", "join %s: %s", PROBE_LEAF, strerrordesc_np(-r))
-		     : 0;
-}
-
 /* Hands TREE's controllers to the children of DIR. */
 static int hand_down(const struct cgroup_tree *tree, int dir, struct sandbox_error *err)
 {
@@ -125,16 +123,30 @@ static int hand_down(const struct cgroup_tree *tree, int dir, struct sandbox_err
 	return 0;
 }
 
-static int delegate(const struct cgroup_tree *tree, struct sandbox_error *err)
+int cgroup_step_aside(const char *parent, struct sandbox_error *err)
 {
-	if (tree->version != 2)
+	struct cgroup_where where[CGROUP_CONTROLLER_N];
+
+	int r = cgroup_probe(parent, where, err);
+	if (r < 0)
+		return r;
+	/* There is one v2 hierarchy: its first controller speaks for all. */
+	size_t c = 0;
+	while (c < CGROUP_CONTROLLER_N && where[c].version != 2)
+		c++;
+	if (c == CGROUP_CONTROLLER_N)
 		return 0;
-	if (!probe_is_root(tree->parent_fd) && probe_procs(tree->parent_fd) == PROBE_PROCS_OWN) {
-		int r = step_aside(tree->parent_fd, err);
-		if (r < 0)
-			return r;
-	}
-	return hand_down(tree, tree->parent_fd, err);
+	_cleanup_close_ int mount = open_mount(&where[c], err);
+	_cleanup_close_ int dir = mount < 0 ? mount : open_parent(mount, &where[c], err);
+	if (dir < 0)
+		return dir;
+	if (probe_is_root(dir) || probe_procs(dir) != PROBE_PROCS_OWN)
+		return 0;
+	if (mkdirat(dir, PROBE_LEAF, 0755) < 0 && errno != EEXIST)
+		return error_errno(err, "cgroup.delegate", "mkdir %s", PROBE_LEAF);
+	r = fd_write_file(dir, PROBE_LEAF "/cgroup.procs", "0");
+	return r < 0 ? error_set(err, -r, "cgroup.delegate", "join %s: %s", PROBE_LEAF, strerrordesc_np(-r))
+		     : 0;
 }
 
 /* ---- slots ---- */
@@ -332,7 +344,8 @@ static int open_host(struct cgroup_host *host, const char *parent, struct sandbo
 	if (r >= 0)
 		r = open_trees(host, err);
 	for (size_t i = 0; r >= 0 && i < host->ntrees; i++)
-		r = delegate(&host->trees[i], err);
+		r = host->trees[i].version == 2 ? hand_down(&host->trees[i], host->trees[i].parent_fd, err)
+						: 0;
 	if (r >= 0)
 		r = claim_slot(host, err);
 	for (size_t i = 0; r >= 0 && i < host->ntrees; i++)

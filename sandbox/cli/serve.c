@@ -6,6 +6,7 @@
  * follow it. On SIGTERM or SIGINT the service is stopped first, then the supervisor. */
 #include "sandbox/base/log.h"
 #include "sandbox/base/ready.h"
+#include "sandbox/cgroup/cgroup.h"
 #include "sandbox/cli/child.h"
 #include "sandbox/cli/cli.h"
 #include "sandbox/cli/service.h"
@@ -321,6 +322,9 @@ static int serve(struct serve_options *options, char **service_options, struct s
 	if (geteuid() != 0)
 		return error_set(err, EPERM, "usage", "serve is started by root (sudo cofferdam serve)");
 	int r = open_signals(&serve, err);
+	/* While it is alone: the supervisor finds its group empty. */
+	if (r == 0)
+		r = cgroup_step_aside(options->engine.cgroup_parent, err);
 	if (r == 0)
 		r = make_directories(options, err);
 	if (r == 0)

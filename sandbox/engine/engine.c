@@ -208,8 +208,11 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 static int engine_open(
 	struct sandbox *sandbox, const struct sandbox_options *options, struct sandbox_error *err)
 {
-	/* The launcher first: it is a copy of this process, and that should be small. */
-	int r = launcher_start(sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pidfd, err);
+	int r = cgroup_step_aside(options->cgroup_parent, err);
+	/* The launcher early: it is a copy of this process, and that should be small. */
+	if (r == 0)
+		r = launcher_start(
+			sandbox->images_dir, &sandbox->launcher_sock, &sandbox->launcher_pidfd, err);
 	if (r == 0)
 		r = open_descriptors(sandbox, err);
 	if (r == 0)

@@ -9,8 +9,18 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #define MIB (UINT64_C(1024) * 1024)
+
+/* DIR/NAME in a static buffer. */
+static const char *place(const char *dir, const char *name)
+{
+	static char path[1024];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
 
 START_TEST(an_existing_directory_is_refused)
 {
@@ -206,10 +216,62 @@ START_TEST(slots_below_another_parent_have_other_numbers)
 }
 END_TEST
 
+/* Plays an engine that systemd starts in DIR, a group that it hands over: steps aside, forks, opens. */
+static int play_delegated(const char *dir)
+{
+	struct cgroup_host *host = NULL;
+	char text[256] = "";
+
+	if (fd_write_file(AT_FDCWD, place(dir, "cgroup.procs"), "0") < 0)
+		return 1;
+	if (cgroup_step_aside(NULL, &group_err) < 0)
+		return 2;
+	pid_t launcher = fork();
+	if (launcher == 0)
+		(void)group_sleep();
+	int r = cgroup_host_open(NULL, &host, &group_err);
+	if (r == 0 && fd_read_file(AT_FDCWD, place(dir, "cgroup.procs"), text, sizeof(text)) != 0)
+		r = -EBUSY; /* somebody is left where nobody may be */
+	if (r == 0)
+		(void)snprintf(text, sizeof(text), "cofferdam-%u", cgroup_host_slot(host));
+	if (r == 0 && access(place(dir, text), F_OK) < 0)
+		r = -errno;
+	(void)cgroup_host_close(host);
+	(void)kill(launcher, SIGKILL);
+	(void)group_wait(launcher);
+	return r < 0 ? 3 : 0;
+}
+
+START_TEST(an_engine_steps_aside_in_a_delegated_group)
+{
+	struct cgroup_where where;
+	char dir[600];
+	if (geteuid() != 0)
+		TEST_SKIP("needs root");
+	group_where(CGROUP_PIDS, &where);
+	if (where.version != 2)
+		TEST_SKIP("cgroup v1 knows no delegation");
+	(void)cgroup_host_close(group_host()); /* the top hands its controllers down from now on */
+	(void)snprintf(dir, sizeof(dir), "%s/cofferdam-delegated", where.mount);
+	ck_assert_int_eq(mkdir(dir, 0755), 0);
+	ck_assert_int_eq(setxattr(dir, "trusted.delegate", "1", 1, 0), 0);
+
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(play_delegated(dir));
+	int status = group_wait(pid);
+	/* Of all that it made, the leaf stays. */
+	ck_assert_int_eq(rmdir(place(dir, "supervisor")), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 TEST_PROGRAM("cgroup_slots", 60, tcase_add_test(tc, an_existing_directory_is_refused);
 	     tcase_add_test(tc, engines_at_one_time_have_different_slots);
 	     tcase_add_test(tc, nothing_is_left_after_close);
 	     tcase_add_test(tc, another_user_cannot_hold_a_slot);
 	     tcase_add_test(tc, what_a_killed_engine_left_is_swept_by_the_next);
 	     tcase_add_test(tc, a_parent_that_is_not_there_is_named);
-	     tcase_add_test(tc, slots_below_another_parent_have_other_numbers))
+	     tcase_add_test(tc, slots_below_another_parent_have_other_numbers);
+	     tcase_add_test(tc, an_engine_steps_aside_in_a_delegated_group))

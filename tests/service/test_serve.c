@@ -149,7 +149,7 @@ START_TEST(a_service_that_does_not_start_is_the_end)
 	int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
-	char port[32], state[300];
+	char port[32], state[300], images[300];
 
 	ck_assert_int_eq(bind(taken, (struct sockaddr *)&address, size), 0);
 	ck_assert_int_eq(listen(taken, 1), 0);
@@ -160,7 +160,9 @@ START_TEST(a_service_that_does_not_start_is_the_end)
 	expect_no_socket(place_path("state"));
 	PLACE_EXPECT(125, "the service did not start (exit status 2)", "serve", state, "--bogus");
 	PLACE_EXPECT(125, "there is no option --bogus", "serve", state, "--bogus");
-	PLACE_EXPECT(125, "the supervisor did not start", "serve", state, "--cgroup-parent=no/such/parent");
+	(void)snprintf(images, sizeof(images), "--images-dir=%s", place_path("state")); /* holds none */
+	PLACE_EXPECT(125, "the supervisor did not start", "serve", state, images);
+	PLACE_EXPECT(125, "no/such/parent", "serve", state, "--cgroup-parent=no/such/parent");
 	PLACE_EXPECT(125, "/no/such/dir", "serve", state, "--images-dir=/no/such/dir");
 	(void)close(taken);
 	place_leave(&before);
