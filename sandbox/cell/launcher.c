@@ -58,13 +58,31 @@ static int open_proc(struct sandbox_error *err)
 	return fd < 0 ? error_errno(err, "launcher.proc", "fsmount") : fd;
 }
 
-/* A cell's init is a copy of this process, and of its parent: no copy of a cell is to hold what the supervisor was told in
- * its environment. */
-static void forget_environment(void)
+static void forget_between(unsigned long first, unsigned long end)
 {
+	explicit_bzero((void *)first, end - first);
+}
+
+/* A cell's init is a copy of this process, and of its parent: no copy of a cell is to hold what the supervisor was told in
+ * its environment and in its arguments. The kernel knows where it has put them (proc(5): /proc/pid/stat, fields 48 to 51). */
+static int forget_words(struct sandbox_error *err)
+{
+	unsigned long words[4];
+	char text[2048];
+
 	for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
-		explicit_bzero(*entry, strlen(*entry));
+		explicit_bzero(*entry, strlen(*entry)); /* those that setenv has put elsewhere, too */
 	environ = NULL;
+	if (fd_read_file(AT_FDCWD, "/proc/self/stat", text, sizeof(text)) < 0)
+		return error_errno(err, "launcher.start", "/proc/self/stat");
+	const char *at = strrchr(text, ')'); /* field 2, a name that may hold anything */
+	for (int field = 3; at != NULL && field <= 48; field++)
+		at = strchr(at + 1, ' ');
+	if (at == NULL || sscanf(at, "%lu %lu %lu %lu", &words[0], &words[1], &words[2], &words[3]) != 4)
+		return error_set(err, EBADMSG, "launcher.start", "/proc/self/stat");
+	forget_between(words[0], words[1]);
+	forget_between(words[2], words[3]);
+	return 0;
 }
 
 /* Leaves nothing of the parent but its socket. */
@@ -87,7 +105,9 @@ static int settle(int sock, pid_t parent, struct sandbox_error *err)
 	if (reset_signals() < 0)
 		return error_errno(err, "launcher.start", "signals");
 	lift_hard_limits();
-	forget_environment();
+	int r = forget_words(err);
+	if (r < 0)
+		return r;
 	null = high_sock = -1; /* closed here: */
 	if (close_range(LAUNCHER_SOCK + 1, ~0u, 0) < 0)
 		return error_errno(err, "launcher.start", "close_range");

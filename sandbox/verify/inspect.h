@@ -4,6 +4,13 @@
 
 #include "sandbox/verify/corpus.h"
 
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Do SIZE bytes at WORDS stand in the memory of process PID that is mapped with MODE ('r' or 'w')? *RET_AREAS: how many areas
+ * were read; 0: none could be. */
+bool inspect_holds(pid_t pid, char mode, const void *words, size_t size, unsigned *ret_areas);
+
 /* corpus_row.perform */
 void inspect_rights(struct trial *trial);      /* ids, capabilities, no_new_privs, seccomp */
 void inspect_speculation(struct trial *trial); /* off for init and target, as far as the kernel offers it */

@@ -148,10 +148,15 @@ unsigned cell_cgroup_count(const struct cell_host *host)
 
 size_t cell_pids(const struct cell_host *host, pid_t ret[CELL_PIDS])
 {
+	return host_slot_pids(cell_slot(host), ret);
+}
+
+size_t host_slot_pids(int slot, pid_t ret[CELL_PIDS])
+{
 	char path[1024], file[1400], text[4096];
 	size_t n = 0;
 
-	if (!slot_path(cell_slot(host), CGROUP_PIDS, path, sizeof(path)))
+	if (!slot_path(slot, CGROUP_PIDS, path, sizeof(path)))
 		return 0;
 	DIR *dir = opendir(path);
 	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
@@ -187,6 +192,22 @@ const char *cell_proc_line(pid_t pid, const char *file, const char *key)
 		return line;
 	}
 	return "";
+}
+
+pid_t host_child_of(pid_t parent)
+{
+	DIR *dir = opendir("/proc");
+	pid_t found = -1;
+
+	ck_assert_ptr_nonnull(dir);
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (pid > 0 && strtol(cell_proc_line(pid, "status", "PPid"), NULL, 10) == parent)
+			found = pid;
+	}
+	(void)closedir(dir);
+	ck_assert_int_gt(found, 0);
+	return found;
 }
 
 const char *cell_canary(void)

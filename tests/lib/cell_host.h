@@ -17,6 +17,12 @@ bool host_slot_is_gone(const struct host_slot *slot);
 /* By number alone, for an engine of another process: gone, or already a later engine's. */
 bool host_slot_is_free(int slot);
 
+/* Processes of cells in the slot, as cell_pids(). */
+size_t host_slot_pids(int slot, pid_t ret[CELL_PIDS]);
+
+/* The process whose parent is PARENT: an engine's launcher. Fails the test when there is none. */
+pid_t host_child_of(pid_t parent);
+
 /* witness_look_at_rest for an engine with the usual settings. */
 void host_look(struct witness *ret);
 /* Living processes under the user ids of a slot, whoever's engine it is. */

@@ -23,7 +23,8 @@ const char *supervisor_program(void)
 
 static void become(const struct supervisor *supervisor, int ready_fd)
 {
-	char *const argv[] = {strdup("cofferdam"), strdup("supervise"), strdup("--ready-fd=3"), NULL};
+	char *const argv[] = {strdup("cofferdam"), strdup("supervise"), strdup("--ready-fd=3"),
+		supervisor->argument != NULL ? strdup(supervisor->argument) : NULL, NULL};
 
 	(void)setenv("POLICIES_DIR", supervisor->policies, 1);
 	(void)setenv("IMAGES_DIR", cell_images_dir(), 1);
@@ -101,6 +102,7 @@ void supervisor_start(struct supervisor *supervisor)
 
 void supervisor_open(struct supervisor *supervisor)
 {
+	supervisor->argument = NULL;
 	(void)signal(SIGPIPE, SIG_IGN);
 	cell_make_policies(supervisor->policies, sizeof(supervisor->policies));
 	(void)snprintf(supervisor->state_dir, sizeof(supervisor->state_dir), "/tmp/cofferdam-test-XXXXXX");

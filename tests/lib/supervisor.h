@@ -14,6 +14,7 @@ struct supervisor {
 	char policies[64];  /* the shipped ones and those of tests/policies */
 	char state_dir[64]; /* STATE_DIR */
 	char socket[128];
+	const char *argument; /* borrowed; NULL, or one more for the next supervisor_start */
 };
 
 /* Starts one and waits until it is ready; the caller has asked cell_skip_reason(). Fails the test otherwise. */

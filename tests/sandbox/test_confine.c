@@ -1,10 +1,9 @@
 /* The supervisor and its launcher hold themselves down: what is seen from outside while a job runs. */
 #include "sandbox/base/fd.h"
 #include "sandbox/door/client.h"
-#include "tests/lib/cell.h"
+#include "tests/lib/cell_host.h"
 #include "tests/lib/supervisor.h"
 
-#include <dirent.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +18,6 @@ static const uint64_t needed = 1ULL << CAP_SYS_ADMIN | 1ULL << CAP_SETUID | 1ULL
 static uint64_t mask(pid_t pid, const char *key)
 {
 	return strtoull(cell_proc_line(pid, "status", key), NULL, 16);
-}
-
-static pid_t child_of(pid_t parent)
-{
-	DIR *dir = opendir("/proc");
-	pid_t found = -1;
-
-	ck_assert_ptr_nonnull(dir);
-	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && strtol(cell_proc_line(pid, "status", "PPid"), NULL, 10) == parent)
-			found = pid;
-	}
-	(void)closedir(dir);
-	ck_assert_int_gt(found, 0);
-	return found;
 }
 
 static ino_t network_of(pid_t pid)
@@ -88,7 +71,7 @@ START_TEST(supervisor_and_launcher_keep_only_what_cells_need)
 	supervisor_open(&supervisor);
 	ck_assert_int_eq(door_ping(supervisor.socket, &err), 0); /* now it listens */
 	expect_confined("supervisor", supervisor.pid);
-	expect_confined("launcher", child_of(supervisor.pid));
+	expect_confined("launcher", host_child_of(supervisor.pid));
 	ck_assert_uint_eq(count_interfaces(supervisor.pid), 1); /* lo, which is down */
 	supervisor_close(&supervisor);
 }

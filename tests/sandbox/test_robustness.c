@@ -4,7 +4,6 @@
 #include "tests/lib/cell.h"
 #include "tests/lib/cell_host.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -390,21 +389,6 @@ END_TEST
 
 /* --- the launcher's death --------------------------------------------------------------------------------------- */
 
-static pid_t find_launcher(void)
-{
-	DIR *dir = opendir("/proc");
-	pid_t found = -1;
-
-	ck_assert_ptr_nonnull(dir);
-	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && strtol(cell_proc_line(pid, "status", "PPid"), NULL, 10) == getpid())
-			found = pid;
-	}
-	(void)closedir(dir);
-	return found;
-}
-
 /* Runs in every state: one whose client does not read, one that runs, many that wait. None of them is a verdict about a
  * program, and none keeps the engine from saying that it is over. */
 START_TEST(a_lost_launcher_ends_every_run_and_then_the_engine)
@@ -423,7 +407,7 @@ START_TEST(a_lost_launcher_ends_every_run_and_then_the_engine)
 			wait_for_processes(host, 2);
 	}
 	dispatch(host, 0);
-	ck_assert_int_eq(kill(find_launcher(), SIGKILL), 0);
+	ck_assert_int_eq(kill(host_child_of(getpid()), SIGKILL), 0);
 	while (r == 0)
 		r = sandbox_dispatch(cell_sandbox(host), PATIENCE_SEC * 1000, &err);
 	ck_assert_int_eq(r, -ECHILD);

@@ -1,10 +1,13 @@
 /* test_serve.c: `cofferdam serve`: both halves up, with the rights they should have, and down again. */
 #include "sandbox/base/fd.h"
+#include "sandbox/verify/inspect.h"
+#include "tests/lib/cell_host.h"
 #include "tests/lib/place.h"
 #include "tests/lib/serve.h"
 #include "tests/lib/supervisor.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -52,6 +55,37 @@ START_TEST(the_service_is_nobody)
 		cell_proc_line(pid, "status", "Seccomp"), "2"); /* a filter, from its first instruction */
 	ck_assert_str_eq(cell_proc_line(pid, "status", "Groups"), "");
 	ck_assert_uint_eq(strtoul(cell_proc_line(pid, "status", "Gid"), NULL, 10), SUPERVISOR_SERVICE_UID);
+	serve_stop(&serve, SIGTERM);
+	place_leave(&before);
+}
+END_TEST
+
+static bool holds(pid_t pid, const char *key, size_t size)
+{
+	unsigned areas;
+	bool is_held = inspect_holds(pid, 'r', key, size, &areas);
+
+	ck_assert_msg(areas > 2, "the memory of %d cannot be read", (int)pid);
+	return is_held;
+}
+
+/* The key of the signed links: what has it could make a link to anybody's output. */
+START_TEST(the_key_of_the_links_stays_in_the_service)
+{
+	_cleanup_free_ char *key = NULL;
+	size_t size = 0;
+
+	PLACE_ENTER(before);
+	struct serve serve = serve_start(place_path("state"));
+	pid_t supervisor = serve_supervisor(&serve);
+	_cleanup_close_ int fd = open(place_path("state/service/url.key"), O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fd_read_all(fd, 4096, &key, &size), 0);
+	ck_assert_uint_ge(size, 32);
+	ck_assert_msg(holds(serve_service(&serve), key, size), "the service has no key");
+	ck_assert_msg(!holds(supervisor, key, size), "the supervisor has it");
+	ck_assert_msg(!holds(host_child_of(supervisor), key, size), "the launcher has it");
+	fd = fd_close(fd);
 	serve_stop(&serve, SIGTERM);
 	place_leave(&before);
 }
@@ -170,6 +204,7 @@ START_TEST(a_service_that_does_not_start_is_the_end)
 END_TEST
 
 TEST_PROGRAM("serve", 200, tcase_add_test(tc, it_prints_its_address_serves_and_leaves_nothing);
+	     tcase_add_test(tc, the_key_of_the_links_stays_in_the_service);
 	     tcase_add_test(tc, the_service_is_nobody); tcase_add_test(tc, its_state_is_the_services_alone);
 	     tcase_add_test(tc, a_state_directory_out_of_the_services_reach_is_brought_there);
 	     tcase_add_test(tc, a_killed_half_is_started_again);
