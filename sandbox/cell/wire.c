@@ -77,7 +77,7 @@ ssize_t wire_receive(int sock, void *data, size_t size, int *fds, size_t max_fds
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return errno == EMFILE ? -EIO : -errno; /* -EMFILE says that a message has come */
 	size_t count = take_fds(&msg, fds, max_fds);
 	if (count > max_fds || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		for (size_t i = 0; i < max_fds; i++)

@@ -63,8 +63,12 @@ static int make_dir(struct cgroup *cgroup, size_t i, struct sandbox_error *err)
 			cgroup->host->slot_name, cgroup->name);
 	cgroup->dir_fds[i] =
 		openat(tree->slot_fd, cgroup->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (cgroup->dir_fds[i] < 0)
-		return error_errno(err, "cgroup.create", "open %s", cgroup->name);
+	if (cgroup->dir_fds[i] < 0) {
+		int r = error_errno(err, "cgroup.create", "open %s", cgroup->name);
+		(void)unlinkat(
+			tree->slot_fd, cgroup->name, AT_REMOVEDIR); /* unmake_dirs() does not know of it */
+		return r;
+	}
 	if (is_all_v2(cgroup->host))
 		return 0;
 	/* v1's cgroup.procs would move all threads of the writer under a global lock; `tasks` moves one. */
@@ -212,22 +216,21 @@ int cgroup_kill(struct cgroup *cgroup)
 	return -EOPNOTSUPP;
 }
 
-int cgroup_destroy(struct cgroup *cgroup, struct sandbox_error *err)
+void cgroup_forget(struct cgroup *cgroup)
+{
+	(void)cgroup_free(cgroup);
+}
+
+int cgroup_destroy(struct cgroup *cgroup)
 {
 	bool is_busy = false;
-	int result = 0;
 
-	for (size_t i = 0; i < cgroup->host->ntrees; i++) {
-		if (unlinkat(cgroup->host->trees[i].slot_fd, cgroup->name, AT_REMOVEDIR) == 0 ||
-			errno == ENOENT)
-			continue;
-		if (errno == EBUSY)
+	for (size_t i = 0; i < cgroup->host->ntrees; i++)
+		if (unlinkat(cgroup->host->trees[i].slot_fd, cgroup->name, AT_REMOVEDIR) < 0 &&
+			errno != ENOENT)
 			is_busy = true;
-		else
-			result = error_errno(err, "cgroup.destroy", "rmdir %s", cgroup->name);
-	}
-	if (result == 0 && is_busy)
+	if (is_busy)
 		return CGROUP_BUSY;
 	(void)cgroup_free(cgroup);
-	return result;
+	return 0;
 }

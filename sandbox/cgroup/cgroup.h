@@ -100,7 +100,9 @@ void cgroup_event_clear(struct cgroup *cgroup, int fd);
 /* Kills every process of the group at once where the kernel can (v2 cgroup.kill, 5.14); -EOPNOTSUPP otherwise. */
 int cgroup_kill(struct cgroup *cgroup);
 
-/* Removes the directories. 0: gone and freed. CGROUP_BUSY (1): processes are still ending; call again later.
- * negative: -errno with ERR; freed all the same. */
+/* Removes the directories. 0: gone and freed. CGROUP_BUSY (1): not yet, as processes are still ending or the kernel
+ * refuses otherwise; call again later, or cgroup_forget it. */
 enum { CGROUP_BUSY = 1 };
-int cgroup_destroy(struct cgroup *cgroup, struct sandbox_error *err);
+int cgroup_destroy(struct cgroup *cgroup);
+/* Frees it alone. What is left of the directories goes with the slot. */
+void cgroup_forget(struct cgroup *cgroup);

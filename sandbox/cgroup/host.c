@@ -8,7 +8,6 @@
 #include "sandbox/cgroup/internal.h"
 #include "sandbox/cgroup/probe.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -307,8 +306,11 @@ static int check_swap(const struct cgroup_host *host, const struct cgroup *cgrou
 			return 0;
 	/* The first line is a heading; without swap in the kernel there is no such file. */
 	ssize_t size = fd_read_file(AT_FDCWD, "/proc/swaps", swaps, sizeof(swaps));
-	if (size < 0 || strchr(swaps, '\n') == NULL)
+	if (size == -ENOENT || (size >= 0 && strchr(swaps, '\n') == NULL))
 		return 0;
+	if (size < 0)
+		return error_set(
+			err, (int)-size, "cgroup.swap", "/proc/swaps: %s", strerrordesc_np((int)-size));
 	return error_set(err, ENOTSUP, "cgroup.swap",
 		"swap is on and not accounted for: swapoff -a, or boot with swapaccount=1");
 }
@@ -331,9 +333,11 @@ static int try_out(struct cgroup_host *host, struct sandbox_error *err)
 		r = cgroup_evidence(cgroup, &evidence, err);
 	if (r >= 0)
 		r = cgroup_usage(cgroup, &usage, err);
-	int removed = cgroup_destroy(cgroup, err);
-	assert(removed != CGROUP_BUSY); /* nobody was ever in it */
-	return r < 0 ? r : removed;
+	if (cgroup_destroy(cgroup) == CGROUP_BUSY) { /* although nobody was ever in it */
+		cgroup_forget(cgroup);
+		return error_set(err, EBUSY, "cgroup.probe", "a group cannot be removed");
+	}
+	return r;
 }
 
 /* ---- open and close ---- */

@@ -147,13 +147,14 @@ static int sweep(int dir, uint64_t deadline_nsec, int depth)
 		(void)fd_close(fd);
 		return r;
 	}
-	/* One that resists does not keep the others. */
-	for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+	for (struct dirent *entry; errno = 0, (entry = readdir(entries)) != NULL;) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
+		/* One that resists does not keep the others. */
 		int r = sweep_child(dir, entry->d_name, deadline_nsec, depth);
 		result = result < 0 ? result : r;
 	}
+	result = result < 0 ? result : -errno; /* 0: there is no more, and no error */
 	(void)closedir(entries);
 	return result;
 }

@@ -51,9 +51,9 @@ static int write_and_read(
 	if (r < 0)
 		return error_set(err, -r, "cgroup.set", "%s = %s: %s", file, text, strerrordesc_np(-r));
 	ssize_t size = fd_read_file(dir, file, now, 64);
-	if (size < 0)
-		return error_set(err, (int)-size, "cgroup.set", "%s: %s", file, strerrordesc_np((int)-size));
-	return 0;
+	/* ENOENT is the word for a file that this kernel lacks. This one it has: it took the value. */
+	int reason = size == -ENOENT ? EIO : (int)-size;
+	return size < 0 ? error_set(err, reason, "cgroup.set", "%s: %s", file, strerrordesc_np(reason)) : 0;
 }
 
 static int differs(const char *file, const char *wanted, const char *now, struct sandbox_error *err)

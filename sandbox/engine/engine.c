@@ -61,6 +61,8 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sand
 	if (run == NULL)
 		return error_set(err, ENOMEM, "engine.runs", "run");
 	int r = request_prepare(run, spec, err);
+	if (r == 0)
+		r = engine_wake(sandbox, err);
 	if (r < 0) {
 		(void)run_free(run);
 		return r;
@@ -72,7 +74,6 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sand
 	sandbox->runs = run;
 	sandbox->nruns++;
 	orders_submit(run);
-	engine_wake(sandbox);
 	if (ret != NULL)
 		*ret = run;
 	return 0;
@@ -97,14 +98,28 @@ static void one_done(struct sandbox_run *run, const struct sandbox_result *resul
 		one->error = *error;
 }
 
+/* For a run that outlives its sandbox_run_one. */
+static void one_forgotten(struct sandbox_run *run, const struct sandbox_result *result,
+	const struct sandbox_error *error, void *user)
+{
+	(void)run, (void)result, (void)error, (void)user;
+}
+
 int sandbox_run_one(struct sandbox *sandbox, const struct sandbox_spec *spec, struct sandbox_result *result,
 	struct sandbox_error *err)
 {
 	struct one one = {.result = result};
-	int r = sandbox_start(sandbox, spec, one_done, &one, NULL, err);
+	struct sandbox_run *run;
+	int r = sandbox_start(sandbox, spec, one_done, &one, &run, err);
 
+	if (r < 0)
+		return r;
 	while (r == 0 && !one.is_done)
 		r = sandbox_dispatch(sandbox, -1, err);
+	if (!one.is_done) {
+		run->done = one_forgotten;
+		sandbox_cancel(run);
+	}
 	if (r == 0 && one.error.errno_value != 0) {
 		if (err != NULL && err->errno_value == 0)
 			*err = one.error;
@@ -275,9 +290,9 @@ struct sandbox *sandbox_close(struct sandbox *sandbox)
 	/* With the launcher the last cells are gone: their groups get their last chance. */
 	while (sandbox->dying != NULL) {
 		struct dying *dying = sandbox->dying;
-		struct sandbox_error err = {0};
 		sandbox->dying = dying->next;
-		(void)cgroup_destroy(dying->cgroup, &err);
+		if (cgroup_destroy(dying->cgroup) == CGROUP_BUSY)
+			cgroup_forget(dying->cgroup);
 		free(dying);
 	}
 	sandbox->cgroups = cgroup_host_close(sandbox->cgroups);

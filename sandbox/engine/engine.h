@@ -130,8 +130,8 @@ struct sandbox {
 };
 
 /* loop.c, too */
-/* Makes sandbox_dispatch do a round at once. */
-void engine_wake(struct sandbox *sandbox);
+/* Makes sandbox_dispatch do a round at once. 0, or -errno with ERR. */
+int engine_wake(struct sandbox *sandbox, struct sandbox_error *err);
 int engine_uid_take(struct sandbox *sandbox); /* an index, or -1: none is free */
 /* Removes the group (owned from now on) and frees the id, at once or when the kernel is ready for it. */
 void engine_cgroup_bury(struct sandbox *sandbox, struct cgroup *cgroup, int uid_index);

@@ -33,26 +33,28 @@ void watch_remove(struct watch *watch)
 	watch->fd = -1;
 }
 
-static void set_timer(struct sandbox *sandbox, uint64_t at_nsec)
+static int set_timer(struct sandbox *sandbox, uint64_t at_nsec, struct sandbox_error *err)
 {
 	struct itimerspec spec = {0};
 
 	if (at_nsec == sandbox->timer_nsec)
-		return;
-	sandbox->timer_nsec = at_nsec;
+		return 0;
 	if (at_nsec != NSEC_NEVER) {
 		/* 0 would disarm it. */
 		spec.it_value.tv_sec = (time_t)(at_nsec / NSEC_PER_SEC);
 		spec.it_value.tv_nsec = (long)(at_nsec % NSEC_PER_SEC) + (at_nsec == 0);
 	}
-	(void)timerfd_settime(
-		sandbox->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL); /* fails only on bad arguments */
+	/* Without it no limit of time would hold. */
+	if (timerfd_settime(sandbox->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+		return error_errno(err, "engine.timer", "timerfd_settime");
+	sandbox->timer_nsec = at_nsec;
+	return 0;
 }
 
-void engine_wake(struct sandbox *sandbox)
+int engine_wake(struct sandbox *sandbox, struct sandbox_error *err)
 {
 	sandbox->is_woken = true; /* a done function may call while a round is being finished */
-	set_timer(sandbox, 0);
+	return set_timer(sandbox, 0, err);
 }
 
 void engine_timer_ready(struct watch *watch, uint32_t events)
@@ -89,9 +91,7 @@ static void uid_release(struct sandbox *sandbox, int index)
 
 void engine_cgroup_bury(struct sandbox *sandbox, struct cgroup *cgroup, int uid_index)
 {
-	struct sandbox_error err = {0};
-
-	if (cgroup == NULL || cgroup_destroy(cgroup, &err) != CGROUP_BUSY) {
+	if (cgroup == NULL || cgroup_destroy(cgroup) == 0) {
 		uid_release(sandbox, uid_index);
 		return;
 	}
@@ -115,8 +115,7 @@ static uint64_t bury_the_dying(struct sandbox *sandbox, uint64_t now_nsec)
 
 	for (struct dying **link = &sandbox->dying; *link != NULL;) {
 		struct dying *dying = *link;
-		struct sandbox_error err = {0};
-		if (dying->retry_nsec <= now_nsec && cgroup_destroy(dying->cgroup, &err) != CGROUP_BUSY) {
+		if (dying->retry_nsec <= now_nsec && cgroup_destroy(dying->cgroup) == 0) {
 			uid_release(sandbox, dying->uid_index);
 			*link = dying->next;
 			free(dying);
@@ -147,7 +146,7 @@ void engine_free_reported(struct sandbox *sandbox)
 }
 
 /* What is due by time, and what a call from outside left to be done; then the timer for the next time. */
-static void finish_round(struct sandbox *sandbox)
+static int finish_round(struct sandbox *sandbox, struct sandbox_error *err)
 {
 	uint64_t now = sys_now_nsec(), next;
 	struct sandbox_run *run, *following;
@@ -167,8 +166,8 @@ static void finish_round(struct sandbox *sandbox)
 		if (deadline < next)
 			next = deadline;
 	}
-	set_timer(sandbox, sandbox->is_woken ? 0 : next);
 	engine_free_reported(sandbox);
+	return set_timer(sandbox, sandbox->is_woken ? 0 : next, err);
 }
 
 int sandbox_dispatch(struct sandbox *sandbox, int timeout_msec, struct sandbox_error *err)
@@ -183,7 +182,9 @@ int sandbox_dispatch(struct sandbox *sandbox, int timeout_msec, struct sandbox_e
 		if (watch->fd >= 0) /* an earlier event of this round may have removed it */
 			watch->ready(watch, events[i].events);
 	}
-	finish_round(sandbox);
+	int r = finish_round(sandbox, err);
+	if (r < 0)
+		return r;
 	/* Open runs end first. */
 	if (sandbox->is_broken && sandbox->runs == NULL)
 		return error_set(

@@ -42,11 +42,13 @@ static struct sandbox_run *pop(struct sandbox_run **head, struct sandbox_run ***
 static int set_launcher_up(int sock, const struct wire_setup *setup, struct sandbox_error *err)
 {
 	struct wire_reply answer;
-	/* When it fails, the launcher has ended already, and its answer says why. */
-	(void)wire_send(sock, setup, sizeof(*setup), NULL, 0);
+	int r = wire_send(sock, setup, sizeof(*setup), NULL, 0);
+	if (r < 0 && r != -EPIPE &&
+		r != -ECONNRESET) /* those: it has ended already, and its answer says why */
+		return error_set(err, -r, "launcher.start", "send: %s", strerrordesc_np(-r));
 	ssize_t n = wire_receive(sock, &answer, sizeof(answer), NULL, 0);
 	if (n != sizeof(answer))
-		return error_set(err, EIO, "launcher.start", "no answer");
+		return error_set(err, n < 0 ? (int)-n : EIO, "launcher.start", "no answer");
 	if (answer.error.errno_value != 0 && err != NULL && err->errno_value == 0)
 		*err = answer.error;
 	return -answer.error.errno_value;
@@ -214,6 +216,8 @@ static void launcher_ready(struct watch *watch, uint32_t events)
 	struct sandbox_run *run =
 		n == sizeof(answer) ? pop(&sandbox->acquiring, &sandbox->acquiring_end) : NULL;
 	if (run == NULL) {
+		if (n >= 0)
+			(void)fd_close(pidfd);
 		lose_launcher(sandbox);
 		return;
 	}

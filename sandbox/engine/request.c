@@ -27,27 +27,40 @@ struct builder {
 
 /* --- descriptors --- */
 
+/* A client's descriptor. */
+struct seen {
+	struct statx st;
+	int flags; /* F_GETFL */
+};
+
 /* statx without asking the file's server again: a client could hand over a file of a FUSE mount that never answers,
  * and this is the process that must not wait. */
-static int look_at(int fd, struct statx *ret)
+static int look_at(int fd, const char *what, struct seen *ret, struct sandbox_error *err)
 {
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, ret) < 0)
-		return -errno;
-	return 0;
+	ret->flags = fcntl(fd, F_GETFL);
+	if (ret->flags >= 0 &&
+		statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &ret->st) == 0)
+		return 0;
+	if (errno == EBADF)
+		return error_set(err, EBADF, "request.descriptor", "%s: not an open descriptor", what);
+	return error_errno(err, "engine.request", "%s", what);
 }
 
-static bool has_mode(int fd, int wanted)
+static bool has_mode(const struct seen *seen, int wanted)
 {
-	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || (flags & O_PATH))
-		return false;
-	int mode = flags & O_ACCMODE;
-	return mode == wanted || mode == O_RDWR;
+	int mode = seen->flags & O_ACCMODE;
+	return !(seen->flags & O_PATH) && (mode == wanted || mode == O_RDWR);
 }
 
-static bool is_pipe(const struct sandbox *sandbox, const struct statx *st)
+static bool is_file(const struct seen *seen)
 {
-	return S_ISFIFO(st->stx_mode) && makedev(st->stx_dev_major, st->stx_dev_minor) == sandbox->pipe_dev;
+	return S_ISREG(seen->st.stx_mode);
+}
+
+static bool is_pipe(const struct sandbox *sandbox, const struct seen *seen)
+{
+	return S_ISFIFO(seen->st.stx_mode) &&
+	       makedev(seen->st.stx_dev_major, seen->st.stx_dev_minor) == sandbox->pipe_dev;
 }
 
 static int keep_fd(struct builder *builder, int fd, struct sandbox_error *err)
@@ -62,19 +75,19 @@ static int keep_fd(struct builder *builder, int fd, struct sandbox_error *err)
 
 static int keep_file(struct builder *builder, int fd, int mode, const char *what, struct sandbox_error *err)
 {
-	struct statx st;
-	int r = look_at(fd, &st);
+	struct seen seen;
+	int r = look_at(fd, what, &seen, err);
 	if (r < 0)
-		return error_set(err, EBADF, "request.descriptor", "%s: not an open descriptor", what);
-	if (!S_ISREG(st.stx_mode) || !has_mode(fd, mode))
+		return r;
+	if (!is_file(&seen) || !has_mode(&seen, mode))
 		return error_set(err, EINVAL, "request.descriptor", "%s: must be a regular file open for %s",
 			what, mode == O_RDONLY ? "reading" : "writing");
 	if (mode == O_RDONLY) {
-		if (st.stx_size > BOUND_INPUT_BYTES)
+		if (seen.st.stx_size > BOUND_INPUT_BYTES)
 			return error_set(err, E2BIG, "request.files", "%s: more than %d bytes", what,
 				BOUND_INPUT_BYTES);
 		/* As the cell's tmpfs counts: in whole pages. */
-		builder->input_bytes += (st.stx_size + BUILDER_PAGE - 1) / BUILDER_PAGE * BUILDER_PAGE;
+		builder->input_bytes += (seen.st.stx_size + BUILDER_PAGE - 1) / BUILDER_PAGE * BUILDER_PAGE;
 	}
 	return keep_fd(builder, fd, err);
 }
@@ -281,20 +294,21 @@ static int put_collects(struct builder *builder, struct sandbox_error *err)
 
 static int put_stdin(struct builder *builder, struct sandbox_error *err)
 {
-	struct statx st;
+	struct seen seen;
 	int fd = builder->spec->stdin_fd;
 
 	if (fd < 0)
 		return 0;
-	if (look_at(fd, &st) < 0)
-		return error_set(err, EBADF, "request.descriptor", "standard input: not an open descriptor");
+	int r = look_at(fd, "standard input", &seen, err);
+	if (r < 0)
+		return r;
 	builder->head->has_stdin = 1;
-	if (S_ISREG(st.stx_mode)) {
+	if (is_file(&seen)) {
 		builder->head->stdin_is_file = 1;
 		builder->input_inodes++;
 		return keep_file(builder, fd, O_RDONLY, "standard input", err);
 	}
-	if (!is_pipe(builder->run->sandbox, &st) || !has_mode(fd, O_RDONLY))
+	if (!is_pipe(builder->run->sandbox, &seen) || !has_mode(&seen, O_RDONLY))
 		return error_set(err, EINVAL, "request.descriptor",
 			"standard input: must be a regular file or a pipe, open for reading");
 	return keep_fd(builder, fd, err);
@@ -302,13 +316,14 @@ static int put_stdin(struct builder *builder, struct sandbox_error *err)
 
 static int check_output(struct builder *builder, int fd, const char *what, struct sandbox_error *err)
 {
-	struct statx st;
+	struct seen seen;
 
 	if (fd < 0)
 		return 0;
-	if (look_at(fd, &st) < 0)
-		return error_set(err, EBADF, "request.descriptor", "%s: not an open descriptor", what);
-	if (!is_pipe(builder->run->sandbox, &st) || !has_mode(fd, O_WRONLY))
+	int r = look_at(fd, what, &seen, err);
+	if (r < 0)
+		return r;
+	if (!is_pipe(builder->run->sandbox, &seen) || !has_mode(&seen, O_WRONLY))
 		return error_set(
 			err, EINVAL, "request.descriptor", "%s: must be a pipe open for writing", what);
 	return 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* --- the end ------------------------------------------------------------------------------------------------- */
@@ -23,7 +24,9 @@ static void kill_cell(struct sandbox_run *run)
 	/* Init's death is the death of all in its PID namespace; the kernel sees to it. cgroup.kill, where there is
 	 * one, does not depend on init's being scheduled. */
 	(void)cgroup_kill(run->cgroup);
-	(void)pidfd_send_signal(run->pidfd, SIGKILL, NULL, 0); /* ESRCH: gone already */
+	if (pidfd_send_signal(run->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		(void)shutdown(
+			run->control_fd, SHUT_RDWR); /* another way: init ends when its engine is gone */
 }
 
 void run_end(struct sandbox_run *run)
@@ -87,7 +90,9 @@ void sandbox_cancel(struct sandbox_run *run)
 		orders_withdraw(run);  /* it may be reported, and freed, before its turn comes */
 		run->state = RUN_GONE; /* there is no cell */
 	}
-	engine_wake(run->sandbox); /* not from here: DONE is called by sandbox_dispatch alone */
+	/* Not from here: DONE is called by sandbox_dispatch alone. When it fails, the next event does as well: the cell's
+	 * end, or the launcher's reply that a waiting run waits for. */
+	(void)engine_wake(run->sandbox, NULL);
 }
 
 /* Reads the cgroup while it says what the target did: before result files are copied, or once the cell is gone. */
@@ -254,8 +259,12 @@ static void on_ended(struct sandbox_run *run, const struct wire_event *event)
 	}
 	run->state = RUN_ENDING;
 	run->deadline_nsec = sys_now_nsec() + ENGINE_COLLECT_SEC * NSEC_PER_SEC;
-	if (wire_send(run->control_fd, "", 1, NULL, 0) < 0)
-		run_end(run); /* the cell is gone; its pidfd will say so */
+	struct sandbox_error err = {0};
+	int r = wire_send(run->control_fd, "", 1, NULL, 0);
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET) { /* those: the cell is gone, as its pidfd will say */
+		(void)error_set(&err, -r, "engine.control", "send to the cell: %s", strerrordesc_np(-r));
+		run_fail(run, &err);
+	}
 }
 
 static void on_collected(struct sandbox_run *run, const struct wire_event *event)
@@ -304,16 +313,19 @@ static void on_event(struct sandbox_run *run, const struct wire_event *event)
 /* Reads what the cell has said. False: nothing more will come. */
 static bool drain_control(struct sandbox_run *run)
 {
+	struct sandbox_error err = {0};
 	struct wire_event event;
+	ssize_t n;
 
-	for (;;) {
-		ssize_t n = wire_receive(run->control_fd, &event, sizeof(event), NULL, 0);
-		if (n == -EAGAIN)
-			return true;
-		if (n != sizeof(event))
-			return false;
+	while ((n = wire_receive(run->control_fd, &event, sizeof(event), NULL, 0)) == sizeof(event))
 		on_event(run, &event);
+	if (n == -EAGAIN)
+		return true;
+	if (n != 0 && n != -ECONNRESET) {
+		(void)error_set(&err, n < 0 ? (int)-n : EBADMSG, "engine.control", "receive from the cell");
+		run_fail(run, &err);
 	}
+	return false;
 }
 
 static void control_ready(struct watch *watch, uint32_t events)
