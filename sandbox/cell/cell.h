@@ -59,8 +59,9 @@ int cell_plan_parse(void *buf, size_t size, int *fds, struct cell_plan *plan, st
 /* Writes the input files below /box and closes their descriptors; turns a file on standard input into a copy of its
  * own. (files.c) */
 int cell_files_in(struct cell_plan *plan, struct sandbox_error *err);
-/* Copies the result files out. What goes wrong is said in RET, file by file. (files.c) */
-void cell_collect(const struct cell_plan *plan, struct sandbox_collected ret[BOUND_COLLECT]);
+/* Copies the result files out. What the job made of them is said in RET, file by file. (files.c) */
+int cell_collect(
+	const struct cell_plan *plan, struct sandbox_collected ret[BOUND_COLLECT], struct sandbox_error *err);
 
 /* The Landlock ruleset of this cell, once its mounts are its root. Writes *RET (owned) only where the kernel's ABI will do.
  * (landlock.c) */

@@ -121,29 +121,46 @@ int cell_files_in(struct cell_plan *plan, struct sandbox_error *err)
 	return head->has_stdin && head->stdin_is_file ? stdin_in(&plan->stdio[0], err) : 0;
 }
 
+/* What a job can make of a name. Anything else is the host's, and no word about the job. */
+static bool is_jobs_doing(int reason)
+{
+	return reason == ENOENT || reason == ENOTDIR || reason == ELOOP || reason == EXDEV ||
+	       reason == EACCES || reason == ENXIO;
+}
+
 /* The job is dead by now: nothing changes between the check and the copy. O_NONBLOCK: a FIFO must not hold us. */
-static void collect_one(const char *name, int to, uint64_t max, struct sandbox_collected *ret)
+static int collect_one(
+	const char *name, int to, uint64_t max, struct sandbox_collected *ret, struct sandbox_error *err)
 {
 	struct stat st;
 	_cleanup_close_ int from = sys_open_beneath(AT_FDCWD, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
 
-	if (from < 0)
+	if (from < 0 && is_jobs_doing(errno)) {
 		ret->status = errno == ENOENT ? SANDBOX_COLLECT_MISSING : SANDBOX_COLLECT_REFUSED;
-	else if (fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
-		ret->status = SANDBOX_COLLECT_REFUSED;
-	else if ((uint64_t)st.st_size > max)
-		ret->status = SANDBOX_COLLECT_TOO_LARGE;
-	else {
-		int failed = copy(from, to, (uint64_t)st.st_size, &ret->bytes);
-		ret->status = failed == 0		    ? SANDBOX_COLLECTED
-			      : failed == COPY_WRITE_FAILED ? SANDBOX_COLLECT_WRITE_ERROR
-							    : SANDBOX_COLLECT_REFUSED;
+		return 0;
 	}
+	if (from < 0 || fstat(from, &st) < 0)
+		return error_errno(err, "cell.collect", "%s", name);
+	if (!S_ISREG(st.st_mode)) {
+		ret->status = SANDBOX_COLLECT_REFUSED;
+	} else if ((uint64_t)st.st_size > max) {
+		ret->status = SANDBOX_COLLECT_TOO_LARGE;
+	} else {
+		int failed = copy(from, to, (uint64_t)st.st_size, &ret->bytes);
+		if (failed == COPY_READ_FAILED)
+			return error_errno(err, "cell.collect", "read %s", name);
+		ret->status = failed == 0 ? SANDBOX_COLLECTED : SANDBOX_COLLECT_WRITE_ERROR;
+	}
+	return 0;
 }
 
-void cell_collect(const struct cell_plan *plan, struct sandbox_collected ret[BOUND_COLLECT])
+int cell_collect(
+	const struct cell_plan *plan, struct sandbox_collected ret[BOUND_COLLECT], struct sandbox_error *err)
 {
-	for (uint32_t i = 0; i < plan->head->ncollects; i++)
-		collect_one(
-			plan->collect_names[i], plan->collect_fds[i], plan->head->collect_max[i], &ret[i]);
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < plan->head->ncollects; i++)
+		r = collect_one(plan->collect_names[i], plan->collect_fds[i], plan->head->collect_max[i],
+			&ret[i], err);
+	return r;
 }

@@ -35,16 +35,19 @@ struct ending {
 static uint64_t cpu_at_join_nsec;  /* init's own CPU time when it entered the cgroup */
 static uint64_t target_setup_nsec; /* what the target's process used before it was the target */
 
-/* CPU time in the cell's cgroup that is not the job's. */
+/* CPU time in the cell's cgroup that is not the job's. Where the clock fails, none of init's is taken off. */
 static uint64_t own_cpu_nsec(void)
 {
-	return sys_own_cpu_nsec() - cpu_at_join_nsec + target_setup_nsec;
+	uint64_t now = sys_own_cpu_nsec();
+	return (now > cpu_at_join_nsec ? now - cpu_at_join_nsec : 0) + target_setup_nsec;
 }
 
 static void send_event(const struct wire_event *event)
 {
-	/* The engine is gone when this fails: nobody is left to tell, and the next wait on the socket ends the cell. */
-	(void)wire_send(CELL_CONTROL_FD, event, sizeof(*event), NULL, 0);
+	/* The engine's limits and its verdict rest on these words: what it cannot be told must not go on. It sees the
+	 * cell end, and says that this was the host's fault. */
+	if (wire_send(CELL_CONTROL_FD, event, sizeof(*event), NULL, 0) < 0)
+		_exit(1);
 }
 
 _Noreturn static void fail(const struct sandbox_error *err, int control_fd)
@@ -61,6 +64,8 @@ static int join_cgroups(const struct cell_birth *birth, struct sandbox_error *er
 {
 	for (uint32_t i = 0; i < birth->order.njoin; i++) {
 		cpu_at_join_nsec = sys_own_cpu_nsec();
+		if (cpu_at_join_nsec == 0)
+			return error_errno(err, "cell.cgroup", "own CPU time");
 		if (write(birth->join_fds[i], "0", 1) != 1)
 			return error_errno(err, "cell.cgroup", "join");
 	}
@@ -177,6 +182,7 @@ static void report_forbidden(int listener)
 /* Reaps what has ended, orphans included. True when the target is among them. */
 static bool reap(pid_t target, struct ending *ending)
 {
+	struct sandbox_error err = {0};
 	bool has_ended = false;
 	struct rusage usage;
 	int status;
@@ -185,6 +191,10 @@ static bool reap(pid_t target, struct ending *ending)
 		pid_t pid = wait4(-1, &status, WNOHANG, &usage);
 		if (pid < 0 && errno == EINTR)
 			continue;
+		if (pid < 0 && !has_ended) { /* never ECHILD: the target is there */
+			(void)error_errno(&err, "cell.wait", "wait4");
+			fail(&err, CELL_CONTROL_FD);
+		}
 		if (pid <= 0)
 			return has_ended;
 		if (pid == target) {
@@ -220,12 +230,12 @@ static void watch(pid_t target, int listener, int signal_fd, struct ending *endi
 }
 
 /* From here on the cell holds init alone. kill(-1) reaches every process of the namespace but the caller; a process
- * that forks meanwhile leaves a child that the next round kills. */
+ * that forks meanwhile leaves a child that the next round kills. Only ECHILD says that nobody is left. */
 static void kill_the_rest(void)
 {
 	do
 		(void)kill(-1, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+	while (waitpid(-1, NULL, 0) > 0 || errno != ECHILD);
 }
 
 static void wait_for_go_on(void)
@@ -295,7 +305,7 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 {
 	struct sandbox_error err = {0};
 	static struct cell_plan plan;
-	struct ending ending;
+	struct ending ending = {0};
 	struct cell_layers layers = {
 		.ruleset_fd = -1,
 		.seals_memory = !birth->order.can_make_memory_executable,
@@ -319,7 +329,8 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	wait_for_go_on();
 
 	event = (struct wire_event){.type = WIRE_COLLECTED};
-	cell_collect(&plan, event.collected);
+	if (cell_collect(&plan, event.collected, &err) < 0)
+		fail(&err, CELL_CONTROL_FD);
 	event.at_nsec = sys_now_nsec();
 	send_event(&event);
 	_exit(0);

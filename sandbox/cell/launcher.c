@@ -27,24 +27,24 @@ static int reset_signals(void)
 	struct sigaction action = {.sa_handler = SIG_IGN};
 
 	for (int sig = 1; sig < NSIG; sig++)
-		if (sys_default_signal(sig) < 0 && errno != EINVAL)
-			return -1; /* EINVAL: SIGKILL and SIGSTOP, which have no other */
+		if (sig != SIGKILL && sig != SIGSTOP && sys_default_signal(sig) < 0)
+			return -1;
 	sigemptyset(&none);
 	return sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Cells set their limits without privilege, so the hard limits that they start from should not be in the way. Raising
  * them needs CAP_SYS_RESOURCE, which root in a container may lack: then the lower limit holds in the cells as well. */
-static void lift_hard_limits(void)
+static int lift_hard_limits(void)
 {
 	static const int resources[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_NPROC, RLIMIT_MEMLOCK,
 		RLIMIT_SIGPENDING, RLIMIT_LOCKS, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS, RLIMIT_CORE};
-	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY}, files = {65536, 65536};
 
 	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
-		(void)setrlimit(resources[i], &limit);
-	limit = (struct rlimit){65536, 65536};
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
+		if (setrlimit(resources[i], &none) < 0 && errno != EPERM)
+			return -1;
+	return setrlimit(RLIMIT_NOFILE, &files) < 0 && errno != EPERM ? -1 : 0;
 }
 
 /* A procfs of the host's pid namespace, attached nowhere: cells write their id maps and namespace limits through it
@@ -85,16 +85,17 @@ static int forget_words(struct sandbox_error *err)
 	return 0;
 }
 
-/* Leaves nothing of the parent but its socket. */
-static int settle(int sock, pid_t parent, struct sandbox_error *err)
+/* Leaves nothing of the parent but its socket, which becomes *SOCK. On failure the process ends, and with it what is
+ * open. */
+static int settle(int *sock, pid_t parent, struct sandbox_error *err)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return error_errno(err, "launcher.start", "parent death signal");
 	if (getppid() != parent)
 		_exit(0); /* it died before the line above */
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	/* A high number first, so that no dup2 below hits it. */
-	_cleanup_close_ int high_sock = fcntl(sock, F_DUPFD_CLOEXEC, 16);
+	int high_sock = fcntl(*sock, F_DUPFD_CLOEXEC, 16);
 	if (null < 0 || high_sock < 0)
 		return error_errno(err, "launcher.start", "descriptors");
 	for (int fd = 0; fd < 3; fd++)
@@ -102,13 +103,14 @@ static int settle(int sock, pid_t parent, struct sandbox_error *err)
 			return error_errno(err, "launcher.start", "descriptors");
 	if (dup3(high_sock, LAUNCHER_SOCK, O_CLOEXEC) < 0)
 		return error_errno(err, "launcher.start", "descriptors");
+	*sock = LAUNCHER_SOCK;
 	if (reset_signals() < 0)
 		return error_errno(err, "launcher.start", "signals");
-	lift_hard_limits();
+	if (lift_hard_limits() < 0)
+		return error_errno(err, "launcher.start", "limits");
 	int r = forget_words(err);
 	if (r < 0)
 		return r;
-	null = high_sock = -1; /* closed here: */
 	if (close_range(LAUNCHER_SOCK + 1, ~0u, 0) < 0)
 		return error_errno(err, "launcher.start", "close_range");
 	(void)prctl(PR_SET_NAME, "cofferdam-cells", 0, 0, 0); /* for people looking at ps */
@@ -234,7 +236,7 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 	int fds[WIRE_ORDER_FDS];
 	struct wire_order order;
 
-	if (settle(sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0 ||
+	if (settle(&sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0 ||
 		restrain_speculation(&layers, &err) < 0) {
 		struct wire_reply message = {.error = err};
 		(void)wire_send(sock, &message, sizeof(message), NULL, 0);

@@ -51,10 +51,11 @@ static inline uint64_t sys_now_nsec(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* CPU time of the calling process, in nanoseconds. */
+/* CPU time of the calling process, in nanoseconds; 0: the kernel does not tell. */
 static inline uint64_t sys_own_cpu_nsec(void)
 {
 	struct timespec ts;
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) < 0)
+		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
