@@ -48,7 +48,7 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit torture sandbox attacks service bench fuzz vm
+SUITES ?= unit torture sandbox faults attacks service bench fuzz vm
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
@@ -202,6 +202,11 @@ $(BUILD)/tests/torture/%: $(BUILD)/obj/tests/torture/%.o $(BUILD)/obj/tests/tort
 torture:
 	TORTURE=full $(MAKE) test SUITES=torture CHECKS=
 
+## faults: make every system call that sets a cell up fail, with each of nine errnos (`make test` does so with some)
+.PHONY: faults
+faults:
+	FAULTS=full $(MAKE) test SUITES=faults CHECKS= TEST_TIMEOUT=7200
+
 ## fuzz: F=name SECONDS=n looks for inputs that break one of the fuzzers; without F: which there are
 FUZZ_CC ?= clang
 SECONDS ?= 60
@@ -289,7 +294,7 @@ build/analyze/%.tidy: % | deps
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
 DEPS_GROUPS := build $(if $(filter run images verify test asan bench deps,$(GOALS)),images) \
-	$(if $(filter test asan torture fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+	$(if $(filter test asan torture faults fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps
