@@ -48,7 +48,7 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit torture sandbox faults attacks service bench fuzz vm
+SUITES ?= unit torture sandbox faults attacks service soak bench fuzz vm
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
 SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
@@ -205,7 +205,21 @@ torture:
 ## faults: make every system call that sets a cell up fail, with each of nine errnos (`make test` does so with some)
 .PHONY: faults
 faults:
-	FAULTS=full $(MAKE) test SUITES=faults CHECKS= TEST_TIMEOUT=7200
+	FAULTS=full CK_TIMEOUT_MULTIPLIER=10 $(MAKE) test SUITES=faults CHECKS= TEST_TIMEOUT=7200
+
+## soak: RUNS=10000 runs of every kind through one supervisor; then all is as it was (`make test` does 200)
+.PHONY: soak
+RUNS ?= 10000
+soak:
+	SOAK_RUNS=$(RUNS) CK_TIMEOUT_MULTIPLIER=30 $(MAKE) test T=runs CHECKS= TEST_TIMEOUT=7200
+	grep ^soak: $(BUILD)/logs/soak-test_runs.log
+
+## kills: KILLS=200 times kill -9 of this or that at random, under jobs over HTTP (KILLS_SEED=n: in the order of then)
+.PHONY: kills
+KILLS ?= 200
+kills:
+	KILLS=$(KILLS) CK_TIMEOUT_MULTIPLIER=30 $(MAKE) test T=kills CHECKS= TEST_TIMEOUT=7200
+	grep ^kills: $(BUILD)/logs/soak-test_kills.log
 
 ## fuzz: F=name SECONDS=n looks for inputs that break one of the fuzzers; without F: which there are
 FUZZ_CC ?= clang
@@ -294,7 +308,7 @@ build/analyze/%.tidy: % | deps
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
 DEPS_GROUPS := build $(if $(filter run images verify test asan bench deps,$(GOALS)),images) \
-	$(if $(filter test asan torture faults fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+	$(if $(filter test asan torture faults soak kills fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps

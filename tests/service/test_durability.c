@@ -4,40 +4,13 @@
 #include "tests/lib/http_client.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/place.h"
-#include "tests/lib/scratch.h"
 #include "tests/lib/serve.h"
+#include "tests/lib/state.h"
 
 #include <signal.h>
-#include <sqlite3.h>
 #include <string.h>
 
 /* --- what lies on the disk ------------------------------------------------------------------------------------ */
-
-/* The number that SQL finds in DIR/service/FILE. */
-static int count(const char *dir, const char *file, const char *sql)
-{
-	sqlite3 *db = NULL;
-	sqlite3_stmt *statement = NULL;
-	char path[300];
-
-	(void)snprintf(path, sizeof(path), "%s/service/%s", dir, file);
-	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	(void)sqlite3_busy_timeout(db, 10000);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
-	int n = sqlite3_column_int(statement, 0);
-	(void)sqlite3_finalize(statement);
-	(void)sqlite3_close(db);
-	return n;
-}
-
-static unsigned files(const char *dir, const char *name)
-{
-	struct scratch scratch;
-
-	(void)snprintf(scratch.dir, sizeof(scratch.dir), "%s", dir);
-	return scratch_count(&scratch, name);
-}
 
 /* N jobs have their result and their object; nothing waits, nothing is half done. A message is acknowledged after its
  * job's result can be read: that is waited for. */
@@ -45,14 +18,13 @@ static void expect_all_done(const char *dir, unsigned n)
 {
 	static const char messages[] = "SELECT count(*) FROM messages";
 
-	for (int i = 0; i < 500 && count(dir, "jobs.db", messages) > 0; i++)
+	for (int i = 0; i < 500 && state_count(dir, messages) > 0; i++)
 		serve_pause_msec(20);
-	ck_assert_int_eq(count(dir, "jobs.db", "SELECT count(*) FROM jobs"), (int)n);
-	ck_assert_int_eq(
-		count(dir, "jobs.db", "SELECT count(*) FROM jobs WHERE status = 'completed'"), (int)n);
-	ck_assert_int_eq(count(dir, "jobs.db", messages), 0);
-	ck_assert_int_eq(count(dir, "jobs.db", "SELECT count(*) FROM objects"), (int)n);
-	ck_assert_uint_eq(files(dir, "service/objects/tmp"), 0);
+	ck_assert_int_eq(state_count(dir, "SELECT count(*) FROM jobs"), (int)n);
+	ck_assert_int_eq(state_count(dir, "SELECT count(*) FROM jobs WHERE status = 'completed'"), (int)n);
+	ck_assert_int_eq(state_count(dir, messages), 0);
+	ck_assert_int_eq(state_count(dir, "SELECT count(*) FROM objects"), (int)n);
+	ck_assert_uint_eq(state_files(dir, "service/objects/tmp"), 0);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------------------------- */
@@ -153,12 +125,12 @@ START_TEST(a_refused_submission_changes_nothing)
 		ck_assert_int_eq(answer.status, refused[i].status);
 		http_client_answer_free(&answer);
 	}
-	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM jobs"), 0);
-	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM sources"), 0);
-	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM messages"), 0);
+	ck_assert_int_eq(state_count(service.dir, "SELECT count(*) FROM jobs"), 0);
+	ck_assert_int_eq(state_count(service.dir, "SELECT count(*) FROM sources"), 0);
+	ck_assert_int_eq(state_count(service.dir, "SELECT count(*) FROM messages"), 0);
 	jobs_submit(&service, &(struct jobs_submission){"cpp", "xxxxxxxxxx", NULL}, id); /* at the bound */
-	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM jobs"), 1);
-	ck_assert_int_eq(count(service.dir, "jobs.db", "SELECT count(*) FROM messages"), 1);
+	ck_assert_int_eq(state_count(service.dir, "SELECT count(*) FROM jobs"), 1);
+	ck_assert_int_eq(state_count(service.dir, "SELECT count(*) FROM messages"), 1);
 	service_end(&service);
 }
 END_TEST
@@ -180,8 +152,8 @@ static struct test_service address_of(const struct serve *serve)
 static void wait_for_a_run(const struct serve *serve)
 {
 	for (int i = 0; i < 1000; i++) {
-		if (count(place_path("state"), "jobs.db",
-			    "SELECT count(*) FROM jobs WHERE status = 'running'") > 0)
+		if (state_count(place_path("state"), "SELECT count(*) FROM jobs WHERE status = 'running'") >
+			0)
 			return;
 		serve_pause_msec(10);
 	}
@@ -234,7 +206,7 @@ static void end_and_start_again(int signal)
 		program_free(&serve.program);
 	} else {
 		serve_stop(&serve, signal);
-		ck_assert_int_eq(count(place_path("state"), "jobs.db",
+		ck_assert_int_eq(state_count(place_path("state"),
 					 "SELECT count(*) FROM jobs WHERE status = 'running'"),
 			0);
 	}
@@ -301,7 +273,7 @@ START_TEST(restarts_of_the_service_cost_a_job_nothing)
 	supervisor_kill(&supervisor);
 	supervisor_start(&supervisor);
 	expect_results(&service, 1, id);
-	ck_assert_int_gt(count(service.dir, "jobs.db", "SELECT attempt FROM jobs"), MANY_TIMES);
+	ck_assert_int_gt(state_count(service.dir, "SELECT attempt FROM jobs"), MANY_TIMES);
 	service_end(&service);
 	supervisor_close(&supervisor);
 }
@@ -329,8 +301,7 @@ START_TEST(a_job_under_which_the_supervisor_vanishes_again_and_again_is_given_up
 	ck_assert_str_eq(jobs_text(job, "verdict"), "internal_error");
 	json_decref(job);
 	ck_assert_int_ge(kills, WORKER_FAILURES_LOST);
-	ck_assert_int_eq(
-		count(service.dir, "jobs.db", "SELECT failures FROM jobs"), WORKER_FAILURES_LOST - 1);
+	ck_assert_int_eq(state_count(service.dir, "SELECT failures FROM jobs"), WORKER_FAILURES_LOST - 1);
 	service_end(&service);
 	supervisor_close(&supervisor);
 }
