@@ -4,6 +4,7 @@
 #include "sandbox/base/log.h"
 #include "sandbox/door/inbox.h"
 #include "sandbox/door/listener.h"
+#include "sandbox/door/nudge.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -355,12 +356,15 @@ int door_run(struct door *door, struct sandbox_error *err)
 		int n = epoll_wait(door->epoll_fd, events, EVENTS_PER_ROUND, wait_msec(door));
 		if (n < 0 && errno != EINTR)
 			r = error_errno(err, "door.loop", "epoll_wait");
+		nudge_start();
 		for (int i = 0; r == 0 && i < n; i++)
 			r = on_event(door, events[i].data.ptr, err);
 		if (r == 0)
 			r = on_time(door, err);
 		free_closed(door);
+		nudge_stop();
 	}
+	nudge_start(); /* what is still open is closed by sandbox_close and door_close */
 	listener_close(&door->listener);
 	return r;
 }
@@ -407,6 +411,8 @@ int door_open(const struct door_options *options, struct sandbox *sandbox, struc
 	door->nuids = options->nuids;
 	int r = open_signals(door, err);
 	if (r == 0)
+		r = nudge_open(err);
+	if (r == 0)
 		r = listener_open(options->path, &door->listener, err);
 	if (r == 0)
 		r = watch_all(door, err);
@@ -426,6 +432,7 @@ struct door *door_close(struct door *door)
 	while (door->connections != NULL)
 		close_connection(door->connections);
 	free_closed(door);
+	nudge_stop();
 	listener_close(&door->listener);
 	(void)fd_close(door->signal_fd);
 	(void)fd_close(door->epoll_fd);

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -111,8 +112,8 @@ static int raw_connect(const struct supervisor *supervisor)
 	return sock;
 }
 
-/* Sends SIZE bytes with NFDS copies of /dev/null. */
-static void raw_send(int sock, const void *bytes, size_t size, size_t nfds)
+/* Sends SIZE bytes with NFDS copies of FD. */
+static void raw_send_copies(int sock, const void *bytes, size_t size, int fd, size_t nfds)
 {
 	static union {
 		char space[CMSG_SPACE(253 * sizeof(int))];
@@ -121,7 +122,6 @@ static void raw_send(int sock, const void *bytes, size_t size, size_t nfds)
 	struct iovec iov = {.iov_len = size};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	_cleanup_free_ char *copy = malloc(size + 1);
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	memcpy(copy, bytes, size);
 	iov.iov_base = copy;
@@ -131,9 +131,16 @@ static void raw_send(int sock, const void *bytes, size_t size, size_t nfds)
 		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 		*head = (struct cmsghdr){CMSG_LEN(nfds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
 		for (size_t i = 0; i < nfds; i++)
-			memcpy(CMSG_DATA(head) + i * sizeof(int), &null, sizeof(int));
+			memcpy(CMSG_DATA(head) + i * sizeof(int), &fd, sizeof(int));
 	}
 	ck_assert_int_eq(sendmsg(sock, &message, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+static void raw_send(int sock, const void *bytes, size_t size, size_t nfds)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	raw_send_copies(sock, bytes, size, null, nfds);
 }
 
 static void expect_error(int sock, int number, const char *stage)
@@ -281,7 +288,55 @@ START_TEST(one_connection_too_many_is_refused)
 }
 END_TEST
 
-TEST_PROGRAM("door_refusals", 120, tcase_add_test(tc, only_root_and_the_services_user_may_enter);
+/* A connection whose peer never reads, with more in it than the kernel can send: its last close waits for an hour. */
+static int lingering_socket(void)
+{
+	static const char bytes[1 << 16];
+	const struct linger linger = {.l_onoff = 1, .l_linger = 3600};
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	static int listener; /* stays open, and its queue with it */
+	socklen_t size = sizeof(address);
+
+	if (listener == 0)
+		listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)listen(listener, 8); /* binds it */
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(sock, (const struct sockaddr *)&address, size), 0);
+	while (send(sock, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(setsockopt(sock, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return sock;
+}
+
+/* In a request, among more than there may be (the kernel lets go of them itself), and in a message that nobody reads. */
+START_TEST(a_socket_that_lingers_holds_nobody_up)
+{
+	SUPERVISOR(supervisor);
+	unsigned idle = supervisor_descriptors(&supervisor);
+	const size_t copies[] = {1, MESSAGE_FDS_MAX + 1, 1};
+	struct message_head hello = message_bare(MESSAGE_HELLO);
+
+	for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+		/* It stands still until the message has the only descriptors: our close must not be the last. */
+		ck_assert_int_eq(kill(supervisor.pid, SIGSTOP), 0);
+		int sock = raw_connect(&supervisor), lingers = lingering_socket();
+		if (i == 2)
+			raw_send(sock, "x", 1, 0);
+		raw_send_copies(sock, &hello, sizeof(hello), lingers, copies[i]);
+		(void)close(lingers);
+		(void)close(sock);
+		ck_assert_int_eq(kill(supervisor.pid, SIGCONT), 0);
+		supervisor_expect_alive(&supervisor);
+	}
+	supervisor_wait_until_idle(&supervisor, idle);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
+TEST_PROGRAM("door_refusals", 120, tcase_add_test(tc, a_socket_that_lingers_holds_nobody_up);
+	     tcase_add_test(tc, only_root_and_the_services_user_may_enter);
 	     tcase_add_test(tc, a_socket_of_a_third_party_is_not_believed);
 	     tcase_add_test(tc, nonsense_is_answered_and_the_supervisor_lives_on);
 	     tcase_add_test(tc, what_the_engine_refuses_is_told_to_the_client);
