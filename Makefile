@@ -169,7 +169,7 @@ asan:
 test-vm:
 	VM=full $(MAKE) test SUITES=vm CHECKS= TEST_TIMEOUT=7200
 
-## lint: sizes, the may-include table and the ban list
+## lint: sizes, the may-include table, the ban list, and files that documents name
 .PHONY: lint
 lint: | deps
 	tests/lint/lint
