@@ -72,7 +72,7 @@ static const struct tolerated {
 	{INJECTOR_LAUNCHER, "prctl", NULL, EINVAL, 62, "as above"},
 	{INJECTOR_LAUNCHER, "prctl", NULL, EINVAL, 66, "as above"},
 	{INJECTOR_LAUNCHER, "landlock_create_ruleset", NULL, ENOSYS, 0, "as above"},
-	{INJECTOR_LAUNCHER, "recvmsg", NULL, 0, 0, "it ends, and the engine starts another"},
+	{INJECTOR_LAUNCHER, "recvmsg", NULL, 0, 0, "it ends, and the engine with it: every run is told"},
 	{INJECTOR_INIT, "keyctl", NULL, ENOSYS, 0, "where there are no keyrings there is nothing to leave"},
 	{INJECTOR_INIT, "prctl", NULL, 0, 24, "PR_CAPBSET_DROP past the last capability, asked twice"},
 	{INJECTOR_INIT, "clock_getres", NULL, 0, 0, "the target's set-up is charged to the job"},

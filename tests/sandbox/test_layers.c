@@ -224,9 +224,9 @@ START_TEST(a_cell_shares_no_core_with_another_one)
 	struct cell *cells[2];
 	pid_t pids[CELL_PIDS];
 
-	CELL_OPEN(host, "attack-run");
 	if (!kernel_layers().has_core_scheduling)
 		TEST_SKIP("no core scheduling in this kernel, or no processor that shares its core");
+	CELL_OPEN(host, "attack-run");
 	for (int i = 0; i < 2; i++) {
 		cells[i] = cell_start(
 			host, &(struct cell_plan){.policy = "attack-run", .command = "work sleep 60000"});
@@ -252,11 +252,11 @@ END_TEST
 /* From outside, as /proc tells it; verify looks at every step's cell. */
 START_TEST(processors_do_not_guess_for_a_job)
 {
-	CELL_OPEN(host, "attack-run");
 	struct layers layers = kernel_layers();
 	if (((layers.speculation[PR_SPEC_STORE_BYPASS] | layers.speculation[PR_SPEC_INDIRECT_BRANCH]) &
 		    PR_SPEC_PRCTL) == 0)
 		TEST_SKIP("this kernel offers no control over speculation, or this processor needs none");
+	CELL_OPEN(host, "attack-run");
 	struct cell *cell = cell_probe(host, "probe cat /proc/self/status");
 	cell_expect_exit(cell, 0);
 	if (layers.speculation[PR_SPEC_STORE_BYPASS] & PR_SPEC_PRCTL)
