@@ -145,7 +145,7 @@ typedef void (*sandbox_done_fn)(struct sandbox_run *run, const struct sandbox_re
 	const struct sandbox_error *error, void *user);
 
 struct sandbox_options {
-	const char *policies_dir;  /* holds languages/ commands/ seccomp/ */
+	const char *policies_dir;  /* holds languages/ commands/ seccomp/, and in that the launcher.json */
 	const char *images_dir;	   /* holds one directory per image */
 	const char *cgroup_parent; /* NULL: chosen by probing (docs/architecture.md) */
 	uint32_t uid_base;	   /* first outer user id; 0: 0x70000000 */

@@ -233,6 +233,10 @@ START_TEST(an_engine_that_does_not_open_leaves_nothing)
 	cell_make_policies(policies, sizeof(policies));
 	const struct sandbox_options tries[] = {
 		{.policies_dir = "/nowhere", .images_dir = cell_images_dir()},
+		/* No launcher.json there: no launcher without a filter. */
+		{.policies_dir = "tests/policies",
+			.images_dir = cell_images_dir(),
+			.only_policy = "attack-open"},
 		{.policies_dir = policies, .images_dir = "/nowhere", .only_policy = "attack-run"},
 		{.policies_dir = policies, .images_dir = policies, .only_policy = "attack-run"},
 		{.policies_dir = policies, .images_dir = cell_images_dir(), .only_policy = "cobol"},
