@@ -79,9 +79,10 @@ static int find_slot(void)
 		char target[4096];
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		target[n > 0 ? n : 0] = '\0';
-		const char *at = strstr(target, "/cofferdam-");
+		/* The last part alone: a parent of the groups may have a name that begins so, too. */
+		const char *at = strrchr(target, '/');
 		if (at != NULL && strstr(target, "/cgroup") != NULL)
-			slot = (int)strtol(at + strlen("/cofferdam-"), NULL, 10);
+			(void)sscanf(at, "/cofferdam-%d", &slot);
 	}
 	if (dir != NULL)
 		(void)closedir(dir);

@@ -1,6 +1,7 @@
 /* `cofferdam verify` is worth what it notices: a profile that was widened, an attack that came through, a host that was
  * not left as it was. And its corpus has every case. */
 #include "sandbox/base/fd.h"
+#include "sandbox/cgroup/cgroup.h"
 #include "sandbox/verify/trial.h"
 #include "tests/lib/cell.h"
 #include "tests/lib/program.h"
@@ -138,6 +139,32 @@ START_TEST(nothing_tried_is_nothing_verified)
 	expect_text(program.out, "/nowhere");
 	program_free(&program);
 	cell_remove_policies(policies);
+}
+END_TEST
+
+/* systemd's groups have such names (cofferdam-supervisor.service). */
+START_TEST(a_parent_may_be_named_like_a_slot)
+{
+	struct cgroup_where where[CGROUP_CONTROLLER_N];
+	struct sandbox_error err = {0};
+	char parent[64], path[2048];
+
+	NEEDS_CELLS();
+	open_policies();
+	(void)snprintf(parent, sizeof(parent), "/cofferdam-parent-%d", (int)getpid());
+	ck_assert_int_eq(cgroup_probe(NULL, where, &err), 0);
+	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
+		(void)snprintf(path, sizeof(path), "%s%s", where[c].mount, parent);
+		ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+	}
+	struct program program = program_run("cofferdam", "verify", "--row", "80", "--cgroup-parent", parent);
+	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
+		(void)snprintf(path, sizeof(path), "%s%s", where[c].mount, parent);
+		ck_assert(rmdir(path) == 0 || errno == ENOENT);
+	}
+	cell_remove_policies(policies);
+	expect_status(program, 0);
+	program_free(&program);
 }
 END_TEST
 
@@ -364,6 +391,7 @@ END_TEST
 TEST_PROGRAM("verify", 120, tcase_add_loop_test(tc, a_widened_profile_is_noticed, 0, WIDENED);
 	     tcase_add_test(tc, the_shipped_profiles_pass_where_the_widened_fail);
 	     tcase_add_test(tc, machines_get_json); tcase_add_test(tc, nothing_tried_is_nothing_verified);
+	     tcase_add_test(tc, a_parent_may_be_named_like_a_slot);
 	     tcase_add_test(tc, the_list_names_every_row);
 	     tcase_add_test(tc, every_case_of_the_list_has_a_row);
 	     tcase_add_loop_test(tc, an_attack_that_came_otherwise_has_failed, 0, OTHERWISE);
