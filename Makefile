@@ -293,10 +293,11 @@ analyze-cppcheck: | deps
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=arrayIndexThenCheck \
 		-I. -D_GNU_SOURCE sandbox service
-# No file is made: every run says all there is to say.
+# No file is made: every run says all there is to say. gcc (12) loses sight of what is stored in an array or a list, and calls
+# it leaked: leaks are looked for by `make torture` and `make asan`.
 build/analyze/%.gcc: % | deps
 	echo "analyze $<"
-	gcc $(CFLAGS_ALL) $(DEFAULTS) -fanalyzer -c -o /dev/null $<
+	gcc $(CFLAGS_ALL) $(DEFAULTS) -fanalyzer -Wno-analyzer-malloc-leak -c -o /dev/null $<
 build/analyze/%.tidy: % | deps
 	echo "tidy    $<"
 	clang-tidy --quiet $< -- $(filter-out -W%,$(CFLAGS_ALL)) $(DEFAULTS)

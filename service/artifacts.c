@@ -116,7 +116,7 @@ static int sweep(struct artifacts *artifacts, struct sandbox_error *err)
 	uint64_t max = artifacts->options.max_bytes, target = max / 100 * SWEEP_TO_PERCENT;
 
 	int r = list(artifacts->dirfd, &listing, err);
-	if (r == 0 && listing.bytes > max) {
+	if (r == 0 && listing.nfiles > 0 && listing.bytes > max) {
 		qsort(listing.files, listing.nfiles, sizeof(*listing.files), older);
 		for (size_t i = 0; i < listing.nfiles && listing.bytes > target; i++) {
 			(void)unlinkat(artifacts->dirfd, listing.files[i].name, 0);
@@ -132,7 +132,7 @@ static int sweep(struct artifacts *artifacts, struct sandbox_error *err)
 
 static void drop(struct artifacts *artifacts, struct held *held)
 {
-	if (held->artifact.fd < 0)
+	if (held == NULL || held->artifact.fd < 0)
 		return;
 	artifacts->held_bytes -= held->artifact.size;
 	held->artifact.fd = fd_close(held->artifact.fd);

@@ -13,7 +13,7 @@ __attribute__((format(printf, 4, 0))) static void fill(
 	(void)vsnprintf(err->message, sizeof(err->message), fmt, args);
 }
 
-int error_set(struct sandbox_error *err, int errno_value, const char *stage, const char *fmt, ...)
+int(error_set)(struct sandbox_error *err, int errno_value, const char *stage, const char *fmt, ...)
 {
 	assert(errno_value > 0);
 	if (err != NULL && err->errno_value == 0) {
@@ -25,7 +25,7 @@ int error_set(struct sandbox_error *err, int errno_value, const char *stage, con
 	return -errno_value;
 }
 
-int error_errno(struct sandbox_error *err, const char *stage, const char *fmt, ...)
+int(error_errno)(struct sandbox_error *err, const char *stage, const char *fmt, ...)
 {
 	int saved = errno > 0 ? errno : EIO;
 

@@ -4,6 +4,7 @@
  * to do is a negative errno together with one sandbox_error; a bug is an assert. */
 #pragma once
 
+#include <assert.h>
 #include <errno.h>
 
 /* The record of a host failure. Filled once, where the failure is first seen; everyone above passes it on
@@ -24,3 +25,12 @@ int error_set(struct sandbox_error *err, int errno_value, const char *stage, con
 /* The same with the current errno and ": strerror" appended to the message. */
 int error_errno(struct sandbox_error *err, const char *stage, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Who reads the callers one by one, an analyzer, is told that both return what is negative. */
+static inline int error_is_negative(int r)
+{
+	assert(r < 0);
+	return r;
+}
+#define error_set(...) error_is_negative((error_set)(__VA_ARGS__))
+#define error_errno(...) error_is_negative((error_errno)(__VA_ARGS__))

@@ -76,8 +76,8 @@ static int mount_scratch(const struct wire_order *order, struct sandbox_error *e
 	char size[24], inodes[24];
 	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)order->disk_bytes);
 	/* The directories that this file makes are not the job's, nor the one that overlay makes in each "work". */
-	(void)snprintf(
-		inodes, sizeof(inodes), "%llu", (unsigned long long)order->inodes + 3 + 4 * order->nwritable);
+	(void)snprintf(inodes, sizeof(inodes), "%llu",
+		(unsigned long long)order->inodes + 3 + 4ull * order->nwritable);
 	const char *options[] = {"size", size, "nr_inodes", inodes, "mode", "0755", NULL};
 
 	_cleanup_close_ int fd = new_mount("tmpfs", options, writable_attributes(order), err);

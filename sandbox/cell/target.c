@@ -60,7 +60,7 @@ static int set_limits(const struct sandbox_limits *limits)
 		{RLIMIT_NPROC, limits->processes * 2 + 16},
 		/* 1, not 0: a piped core_pattern ignores 0 (core(5), fs/coredump.c); no file fits into one byte. */
 		{RLIMIT_CORE, 1},
-		{RLIMIT_MEMLOCK, 64 * 1024},
+		{RLIMIT_MEMLOCK, UINT64_C(64) * 1024},
 		{RLIMIT_MSGQUEUE, 0},
 		{RLIMIT_NICE, 0},
 		{RLIMIT_RTPRIO, 0},

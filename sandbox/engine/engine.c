@@ -109,7 +109,7 @@ int sandbox_run_one(struct sandbox *sandbox, const struct sandbox_spec *spec, st
 	struct sandbox_error *err)
 {
 	struct one one = {.result = result};
-	struct sandbox_run *run;
+	struct sandbox_run *run = NULL;
 	int r = sandbox_start(sandbox, spec, one_done, &one, &run, err);
 
 	if (r < 0)

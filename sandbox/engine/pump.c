@@ -19,11 +19,10 @@ enum {
 
 static struct pump *pump_of(struct watch *watch)
 {
-	struct sandbox_run *run = watch->run;
-	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
-		if (watch == &run->pumps[i].from_watch || watch == &run->pumps[i].to_watch)
-			return &run->pumps[i];
-	return NULL;
+	struct pump *pumps = watch->run->pumps;
+	bool is_first = watch == &pumps[0].from_watch || watch == &pumps[0].to_watch;
+
+	return is_first ? &pumps[0] : &pumps[1];
 }
 
 void pump_close(struct pump *pump)

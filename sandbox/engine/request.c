@@ -75,7 +75,7 @@ static int keep_fd(struct builder *builder, int fd, struct sandbox_error *err)
 
 static int keep_file(struct builder *builder, int fd, int mode, const char *what, struct sandbox_error *err)
 {
-	struct seen seen;
+	struct seen seen = {0};
 	int r = look_at(fd, what, &seen, err);
 	if (r < 0)
 		return r;
@@ -294,7 +294,7 @@ static int put_collects(struct builder *builder, struct sandbox_error *err)
 
 static int put_stdin(struct builder *builder, struct sandbox_error *err)
 {
-	struct seen seen;
+	struct seen seen = {0};
 	int fd = builder->spec->stdin_fd;
 
 	if (fd < 0)
@@ -316,7 +316,7 @@ static int put_stdin(struct builder *builder, struct sandbox_error *err)
 
 static int check_output(struct builder *builder, int fd, const char *what, struct sandbox_error *err)
 {
-	struct seen seen;
+	struct seen seen = {0};
 
 	if (fd < 0)
 		return 0;

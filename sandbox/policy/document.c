@@ -38,7 +38,7 @@ static void render(const struct document_at *at, char *buf, size_t size)
 		(void)snprintf(buf + used, size - used, "%s%s", used > 0 ? "." : "", at->key);
 }
 
-int document_fail(const struct document_at *at, const char *fmt, ...)
+int(document_fail)(const struct document_at *at, const char *fmt, ...)
 {
 	char way[160] = "";
 	char reason[160];

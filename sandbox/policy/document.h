@@ -26,6 +26,7 @@ int document_parse(const char *where, const char *text, size_t size, json_t **re
 
 /* Fills ERR with "file: key: reason" and returns -EINVAL. */
 int document_fail(const struct document_at *at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define document_fail(...) error_is_negative((document_fail)(__VA_ARGS__))
 
 /* AT is an object whose keys are all in the NULL-terminated KNOWN. 0 or -EINVAL. */
 int document_object(const struct document_at *at, const char *const *known);

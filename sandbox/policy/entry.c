@@ -240,7 +240,7 @@ int profile_read_applies(const struct document_at *at, bool *ret)
 	int r = read_selection(&includes, &in);
 	if (r == 0)
 		r = read_selection(&excludes, &out);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	bool is_included =
 		!in.has_caps && (!in.has_arches || in.is_our_arch) && (!in.has_kernel || in.is_new_enough);

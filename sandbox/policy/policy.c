@@ -141,7 +141,7 @@ static int load_policy(struct loader *loader, enum policy_kind kind, const char 
 	int r = read_file(loader, where, &text, &size);
 	if (r == 0)
 		r = policy_parse(kind, where, name, text, size, &policy, loader->err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	loader->set->policies[loader->set->npolicies++] = policy;
 	for (int id = 0; r == 0 && id < SANDBOX_STEP_N; id++)

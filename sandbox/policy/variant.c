@@ -13,7 +13,9 @@ static char **copy_strings(char *const *strings)
 	while (strings != NULL && strings[n] != NULL)
 		n++;
 	char **copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy != NULL && i < n; i++) {
+	if (copy == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
 		copy[i] = strdup(strings[i]);
 		if (copy[i] == NULL)
 			return document_strings_free(copy);
