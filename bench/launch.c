@@ -35,7 +35,7 @@ struct way {
 	char **argv;			   /* of a command; owned */
 };
 
-static struct sandbox *sandbox;
+static struct sandbox *pooled, *unpooled;
 static const struct options *options;
 
 static int run_in(struct sandbox *engine)
@@ -73,13 +73,19 @@ static int clone_all(const struct way *way)
 static int cell(const struct way *way)
 {
 	(void)way;
-	return run_in(sandbox);
+	return run_in(pooled);
+}
+
+static int cell_fresh(const struct way *way)
+{
+	(void)way;
+	return run_in(unpooled);
 }
 
 static int cell_cold(const struct way *way)
 {
 	(void)way;
-	struct sandbox *engine = cell_open(&options->cell);
+	struct sandbox *engine = cell_open(&options->cell, 0);
 	int r = run_in(engine);
 	(void)sandbox_close(engine);
 	return r;
@@ -231,13 +237,16 @@ int main(int argc, char *argv[])
 	(void)setenv("IMAGES_DIR", parsed.cell.images_dir, 1);
 	add("fork_exec", "the floor: fork, exec, wait; no sandbox", fork_exec, NULL);
 	add("clone_all", "seven new namespaces and nothing in them", clone_all, NULL);
-	add("cell", "a run of an open engine, cgroup and all", cell, NULL);
+	add("cell", "a run of an open engine, cgroup and all, in a cell from its pool", cell, NULL);
+	add("cell_no_pool", "the same, the cell made when the run comes", cell_fresh, NULL);
 	add("cell_cold", "open an engine, run, close it", cell_cold, NULL);
 	add_cli(argv[0]);
 	add_peers();
-	sandbox = cell_open(&options->cell);
+	pooled = cell_open(&options->cell, 2);
+	unpooled = cell_open(&options->cell, 0);
 	take_turns();
-	sandbox = sandbox_close(sandbox);
+	pooled = sandbox_close(pooled);
+	unpooled = sandbox_close(unpooled);
 	print();
 	json_t *report = series_report("launch");
 	(void)json_object_set_new(report, "rounds", json_integer((json_int_t)parsed.cell.rounds));

@@ -82,7 +82,7 @@ int main(int argc, char *argv[])
 	cell_parse(&usage, &parsed, argc, argv);
 	options = &parsed;
 	payload_fd = cell_payload(argv[0]);
-	sandbox = cell_open(options);
+	sandbox = cell_open(options, 2);
 	for (uint64_t i = 0; i < options->rounds; i++)
 		take_round();
 	sandbox = sandbox_close(sandbox);

@@ -33,7 +33,7 @@ static struct sandbox *open_pinned(const struct cell_options *options)
 	CPU_SET(cpu, &last);
 	if (sched_setaffinity(0, sizeof(last), &last) < 0)
 		err(1, "affinity");
-	struct sandbox *sandbox = cell_open(options);
+	struct sandbox *sandbox = cell_open(options, 2);
 	if (sched_setaffinity(0, sizeof(all), &all) < 0)
 		err(1, "affinity");
 	return sandbox;
@@ -70,7 +70,7 @@ int main(int argc, char *argv[])
 
 	cell_parse(&usage, &options, argc, argv);
 	int payload_fd = cell_payload(argv[0]);
-	struct sandbox *free_sandbox = cell_open(&options), *pinned = open_pinned(&options);
+	struct sandbox *free_sandbox = cell_open(&options, 2), *pinned = open_pinned(&options);
 	for (uint64_t i = 0; i < options.rounds; i++) {
 		run(free_sandbox, payload_fd, &series[CPU], &series[WALL]);
 		run(pinned, payload_fd, &series[CPU_PINNED], &series[WALL_PINNED]);

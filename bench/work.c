@@ -170,7 +170,7 @@ int main(int argc, char *argv[])
 	payload_fd = cell_payload(argv[0]);
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
 		err(1, "%s", directory);
-	sandbox = cell_open(&parsed.cell);
+	sandbox = cell_open(&parsed.cell, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(works); i++)
 		if (parsed.only == NULL || strcmp(parsed.only, works[i].name) == 0)
 			(void)json_array_append_new(list, measure(&works[i]));

@@ -151,6 +151,8 @@ struct sandbox_options {
 	uint32_t uid_base;	   /* first outer user id; 0: 0x70000000 */
 	const char *
 		only_policy; /* NULL: every policy; else load this one only (the command line's quick start) */
+	unsigned
+		pool; /* cells kept ready of each kind that was asked for; 0: each is made when a run comes */
 	bool has_variants; /* `cofferdam verify`: policies that run attacks in the place of each step (policy.h) */
 };
 

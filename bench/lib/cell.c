@@ -21,10 +21,10 @@ void cell_parse(const struct cell_usage *usage, void *options, int argc, char *a
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-struct sandbox *cell_open(const struct cell_options *options)
+struct sandbox *cell_open(const struct cell_options *options, unsigned pool)
 {
 	const struct sandbox_options how = {
-		.policies_dir = options->policies_dir, .images_dir = options->images_dir};
+		.policies_dir = options->policies_dir, .images_dir = options->images_dir, .pool = pool};
 	struct sandbox_error error = {0};
 	struct sandbox *sandbox = NULL;
 

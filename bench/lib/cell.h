@@ -31,7 +31,8 @@ struct cell_usage {
 /* Parses; ends the program for --help and for what is wrong. */
 void cell_parse(const struct cell_usage *usage, void *options, int argc, char *argv[]);
 
-struct sandbox *cell_open(const struct cell_options *options);
+/* With a POOL of so many cells. */
+struct sandbox *cell_open(const struct cell_options *options, unsigned pool);
 /* The payload beside the program whose argv[0] is OWN: a descriptor open for reading. */
 int cell_payload(const char *own);
 

@@ -39,7 +39,7 @@ static uint64_t target_setup_nsec; /* what the target's process used before it w
 static uint64_t own_cpu_nsec(void)
 {
 	uint64_t now = sys_own_cpu_nsec();
-	return (now > cpu_at_join_nsec ? now - cpu_at_join_nsec : 0) + target_setup_nsec;
+	return (now == SYS_CPU_UNKNOWN ? 0 : now - cpu_at_join_nsec) + target_setup_nsec;
 }
 
 static void send_event(const struct wire_event *event)
@@ -64,7 +64,7 @@ static int join_cgroups(const struct cell_birth *birth, struct sandbox_error *er
 {
 	for (uint32_t i = 0; i < birth->order.njoin; i++) {
 		cpu_at_join_nsec = sys_own_cpu_nsec();
-		if (cpu_at_join_nsec == 0)
+		if (cpu_at_join_nsec == SYS_CPU_UNKNOWN)
 			return error_errno(err, "cell.cgroup", "own CPU time");
 		if (write(birth->join_fds[i], "0", 1) != 1)
 			return error_errno(err, "cell.cgroup", "join");

@@ -51,11 +51,13 @@ static inline uint64_t sys_now_nsec(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* CPU time of the calling process, in nanoseconds; 0: the kernel does not tell. */
+#define SYS_CPU_UNKNOWN UINT64_MAX
+
+/* CPU time of the calling process, in nanoseconds (0 right after its birth); or SYS_CPU_UNKNOWN with errno. */
 static inline uint64_t sys_own_cpu_nsec(void)
 {
 	struct timespec ts;
 	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) < 0)
-		return 0;
+		return SYS_CPU_UNKNOWN;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

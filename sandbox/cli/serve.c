@@ -23,7 +23,7 @@
 struct serve_options {
 	struct engine_config engine;
 	const char *socket, *state_dir, *log_level;
-	uint64_t service_uid;
+	uint64_t service_uid, pool;
 };
 
 /* The paths of serve_options, made absolute and free of links: the children work in "/". All owned. */
@@ -39,6 +39,8 @@ static const struct config_row rows[] = {
 	{"SERVICE_UID", CONFIG_NUMBER, offsetof(struct serve_options, service_uid), 1, 0xfffffffe,
 		"1879048191", "user (and group) id that the service runs as"},
 	ENGINE_ROWS(serve_options, engine),
+	{"POOL", CONFIG_NUMBER, offsetof(struct serve_options, pool), 0, 64, "2",
+		"cells kept ready of each kind that was asked for"},
 	{"LOG_LEVEL", CONFIG_STRING, offsetof(struct serve_options, log_level), 1, 16, "info",
 		"debug, info, warn or error"},
 };
@@ -63,7 +65,7 @@ struct serve {
 /* The children read the same table from the environment: what we were told becomes that. */
 static int publish(const struct serve_options *options, struct sandbox_error *err)
 {
-	char uid_base[24], service_uid[24];
+	char uid_base[24], service_uid[24], pool[24];
 	const struct {
 		const char *name, *value;
 	} values[] = {
@@ -74,11 +76,13 @@ static int publish(const struct serve_options *options, struct sandbox_error *er
 		{"CGROUP_PARENT", options->engine.cgroup_parent},
 		{"UID_BASE", uid_base},
 		{"SERVICE_UID", service_uid},
+		{"POOL", pool},
 		{"LOG_LEVEL", options->log_level},
 	};
 
 	(void)snprintf(uid_base, sizeof(uid_base), "%llu", (unsigned long long)options->engine.uid_base);
 	(void)snprintf(service_uid, sizeof(service_uid), "%llu", (unsigned long long)options->service_uid);
+	(void)snprintf(pool, sizeof(pool), "%llu", (unsigned long long)options->pool);
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		if (values[i].value != NULL && setenv(values[i].name, values[i].value, 1) < 0)
 			return error_errno(err, "serve.environment", "%s", values[i].name);

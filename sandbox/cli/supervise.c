@@ -14,7 +14,7 @@
 struct supervise_options {
 	struct engine_config engine;
 	const char *socket, *state_dir, *log_level;
-	uint64_t service_uid, ready_fd;
+	uint64_t service_uid, ready_fd, pool;
 };
 
 static const struct config_row rows[] = {
@@ -25,6 +25,8 @@ static const struct config_row rows[] = {
 	{"SERVICE_UID", CONFIG_NUMBER, offsetof(struct supervise_options, service_uid), 1, 0xfffffffe,
 		"1879048191", "user who may use the socket, besides root"},
 	ENGINE_ROWS(supervise_options, engine),
+	{"POOL", CONFIG_NUMBER, offsetof(struct supervise_options, pool), 0, 64, "2",
+		"cells kept ready of each kind that was asked for"},
 	{"LOG_LEVEL", CONFIG_STRING, offsetof(struct supervise_options, log_level), 1, 16, "info",
 		"debug, info, warn or error"},
 	{"ready-fd", CONFIG_NUMBER, offsetof(struct supervise_options, ready_fd), 3, 1023, NULL,
@@ -83,6 +85,7 @@ static int open_engine(
 		.images_dir = options->engine.images_dir,
 		.cgroup_parent = options->engine.cgroup_parent,
 		.uid_base = (uint32_t)options->engine.uid_base,
+		.pool = (unsigned)options->pool,
 	};
 
 	return sandbox_open(&engine, ret, err);

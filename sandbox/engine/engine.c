@@ -36,12 +36,10 @@ static struct sandbox_run *run_new(struct sandbox *sandbox, sandbox_done_fn done
 	run->sandbox = sandbox;
 	run->done = done;
 	run->user = user;
-	run->uid_index = run->control_fd = run->pidfd = -1;
 	run->result.exit_code = run->result.syscall_nr = -1;
 	run->poll_nsec = NSEC_NEVER;
 	run->requested_nsec = sys_now_nsec();
 	struct watch idle = {.fd = -1, .sandbox = sandbox, .run = run};
-	run->control_watch = run->pidfd_watch = run->event_watches[0] = run->event_watches[1] = idle;
 	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
 		run->pumps[i] = (struct pump){.from = -1, .to = -1, .from_watch = idle, .to_watch = idle};
 	return run;
@@ -73,6 +71,7 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sand
 		run->next->link = &run->next;
 	sandbox->runs = run;
 	sandbox->nruns++;
+	run->view = pool_view(sandbox, run->step);
 	orders_submit(run);
 	if (ret != NULL)
 		*ret = run;
@@ -210,7 +209,7 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 	sandbox->timer_watch = sandbox->launcher_watch = (struct watch){.fd = -1, .sandbox = sandbox};
 	sandbox->timer_nsec = NSEC_NEVER;
 	sandbox->waiting_end = &sandbox->waiting;
-	sandbox->acquiring_end = &sandbox->acquiring;
+	sandbox->ordered_end = &sandbox->ordered;
 	sandbox->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 0;
 	if (sandbox->cpus == 0)
 		sandbox->cpus =
@@ -236,6 +235,8 @@ static int engine_open(
 		r = policy_set_add_variants(sandbox->policies, err);
 	if (r == 0)
 		r = survey_policies(sandbox, err);
+	if (r == 0)
+		r = pool_open(sandbox, options->pool, err);
 	if (r == 0)
 		r = read_launcher_filter(sandbox, options->policies_dir, err);
 	if (r == 0)
@@ -272,7 +273,11 @@ static void drain(struct sandbox *sandbox)
 	sandbox->is_closing = true;
 	for (struct sandbox_run *run = sandbox->runs; run != NULL; run = run->next)
 		sandbox_cancel(run);
-	while ((sandbox->runs != NULL || sandbox->dying != NULL) && sys_now_nsec() < end)
+	for (struct cell *cell = sandbox->cells; cell != NULL; cell = cell->next)
+		if (cell->run == NULL)
+			cell_leave(cell);
+	while ((sandbox->runs != NULL || sandbox->cells != NULL || sandbox->dying != NULL) &&
+		sys_now_nsec() < end)
 		if (sandbox_dispatch(sandbox, 50, &err) < 0)
 			break;
 	(void)error_set(&err, ETIMEDOUT, "engine.close", "the cell did not end in time");
@@ -288,6 +293,9 @@ struct sandbox *sandbox_close(struct sandbox *sandbox)
 	drain(sandbox);
 	orders_close(sandbox);
 	/* With the launcher the last cells are gone: their groups get their last chance. */
+	while (sandbox->cells != NULL)
+		cell_bury(sandbox->cells);
+	engine_free_reported(sandbox);
 	while (sandbox->dying != NULL) {
 		struct dying *dying = sandbox->dying;
 		sandbox->dying = dying->next;
@@ -302,6 +310,7 @@ struct sandbox *sandbox_close(struct sandbox *sandbox)
 	(void)fd_close(sandbox->null_fd);
 	(void)fd_close(sandbox->timer_fd);
 	(void)fd_close(sandbox->epoll_fd);
+	free(sandbox->views);
 	free(sandbox->images_dir);
 	free(sandbox);
 	return NULL;

@@ -1,15 +1,17 @@
 /* engine.h: the inside of `struct sandbox`, shared by the files of this folder.
  *
- * One thread, one epoll, one timerfd. A run passes through these states; everything that happens to it is an event
- * of a descriptor or of the timer:
+ * One thread, one epoll, one timerfd; everything that happens is an event of a descriptor or of the timer. There are runs,
+ * which come from clients, and cells, which come from the launcher. A cell serves one run. Some are made before anybody
+ * asks for them (pool.c); what is left of one is cleared away when nobody waits for that any more.
  *
+ * A run:
  *   WAITING   accepted; few orders are outstanding at the launcher at one time
- *   ACQUIRING ordered; the launcher's reply brings the pidfd
- *   BUILDING  the cell builds itself; READY brings it the plan; then files in, exec
+ *   ACQUIRING a cell was ordered for it; the launcher's reply brings the pidfd
+ *   BUILDING  the cell builds itself; READY brings it the plan; then files in, exec. From the pool: with its READY past
  *   RUNNING   STARTED came: wall and CPU limits count
  *   ENDING    ENDED came and the evidence was read; result files are being copied
- *   KILLED    init was killed (a limit, a cancel, a fault, or nothing more to do); waiting for the cell to be gone
- *   GONE      no process of the cell is left; the rest of its output is being passed on
+ *   KILLED    init was killed (a limit, a cancel, a fault); waiting for the cell to be gone
+ *   GONE      no process of the job is left, and the run has no cell; the rest of its output is being passed on
  *
  * The run is reported when it is GONE and both pumps are at their end. */
 #pragma once
@@ -27,20 +29,25 @@ enum {
 	ENGINE_ORDERS_MAX =
 		4, /* outstanding at the launcher: less than the kernel's smallest queue (10), or both
 	                        * sides could wait for each other */
-	ENGINE_SETUP_SEC = 20,	 /* for a cell to become ready and to take its files */
-	ENGINE_COLLECT_SEC = 20, /* for the result files */
-	ENGINE_KILL_SEC = 20,	 /* for a killed cell to be gone; then it is quarantined */
+	ENGINE_SETUP_SEC = 20,		     /* for a cell to become ready and to take its files */
+	ENGINE_COLLECT_SEC = 20,	     /* for the result files */
+	ENGINE_KILL_SEC = 20,		     /* for a killed cell to be gone; then it is quarantined */
+	ENGINE_LOOK_NSEC = 20 * 1000 * 1000, /* is a cell gone whose end no event will tell? */
+	ENGINE_PAUSE_SEC = 1,		     /* before the next cell for the pool, when one failed */
 };
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define NSEC_NEVER UINT64_MAX
+
+struct cell;
 
 /* A descriptor in the engine's epoll. fd -1: not watched. */
 struct watch {
 	int fd; /* borrowed */
 	void (*ready)(struct watch *watch, uint32_t events);
 	struct sandbox *sandbox;
-	struct sandbox_run *run; /* NULL: the engine's own */
+	struct sandbox_run *run; /* whose output it is, or NULL */
+	struct cell *cell;	 /* which it belongs to, or NULL */
 };
 
 /* loop.c */
@@ -54,11 +61,43 @@ struct pump {
 	struct watch from_watch, to_watch;
 };
 
+/* What cells of one kind have in common: those that a step of a policy runs in, with its default limits. */
+struct view {
+	const struct policy_step *step; /* borrowed; the first of the steps that share it */
+	struct wire_order order;	/* without what is each cell's own */
+	struct sandbox_limits limits;	/* with which its cells are made */
+	bool is_used;			/* somebody has asked for one: some are kept ready */
+	unsigned nfree;			/* pool_refill's count */
+};
+
+enum cell_state {
+	CELL_ORDERED,  /* the launcher was asked for it */
+	CELL_BUILDING, /* it was born */
+	CELL_READY,    /* it has said so, and waits for its plan */
+	CELL_LEAVING,  /* it was killed, and nobody waits for its end */
+};
+
+struct cell {
+	struct cell *next, **link;  /* in sandbox->cells */
+	struct cell *next_in_queue; /* ORDERED: the launcher's replies come in this order */
+	struct sandbox *sandbox;
+	const struct view *view; /* borrowed; NULL: one of a kind, made for its run alone */
+	struct sandbox_run *run; /* whose it is; NULL: nobody's (yet, or any more) */
+	enum cell_state state;
+	struct sandbox_limits limits; /* as its cgroup has them */
+	int uid_index;		      /* -1: none */
+	struct cgroup *cgroup;	      /* owned */
+	int control_fd, pidfd;	      /* owned */
+	struct watch control_watch, pidfd_watch, event_watches[2];
+	bool must_poll;		/* this kernel has no event for a refused fork */
+	uint64_t deadline_nsec; /* of a nobody's cell; NSEC_NEVER: none */
+};
+
 enum run_state { RUN_WAITING, RUN_ACQUIRING, RUN_BUILDING, RUN_RUNNING, RUN_ENDING, RUN_KILLED, RUN_GONE };
 
 struct sandbox_run {
 	struct sandbox_run *next, **link;  /* in sandbox->runs */
-	struct sandbox_run *next_in_queue; /* WAITING, ACQUIRING: the engine's FIFOs */
+	struct sandbox_run *next_in_queue; /* WAITING */
 	struct sandbox *sandbox;
 	sandbox_done_fn done;
 	void *user;
@@ -66,6 +105,7 @@ struct sandbox_run {
 
 	/* The request. */
 	const struct policy_step *step; /* borrowed from the policy set */
+	struct view *view;		/* borrowed from the engine */
 	struct sandbox_limits limits;
 	void *plan; /* owned until sent */
 	size_t plan_size;
@@ -73,12 +113,7 @@ struct sandbox_run {
 	size_t nfds;
 	uint32_t ncollects;
 
-	/* The cell. */
-	int uid_index;	       /* -1: none */
-	struct cgroup *cgroup; /* owned */
-	int control_fd, pidfd; /* owned */
-	struct watch control_watch, pidfd_watch, event_watches[2];
-	bool must_poll; /* this kernel has no event for a refused fork */
+	struct cell *cell; /* ACQUIRING to KILLED; its `run` is this one */
 	struct pump pumps[2];
 
 	/* What is known so far. */
@@ -118,21 +153,28 @@ struct sandbox {
 	uint64_t uids[BOUND_RUNS / 64]; /* bit set: in use */
 	unsigned uid_next;
 	unsigned cpus;
-	uint64_t cells; /* made so far: names the cgroups */
+	uint64_t ncells_made; /* names the cgroups */
 	uint64_t pipe_dev;
 	struct sandbox_run *runs;
 	size_t nruns;
 	struct sandbox_run *waiting, **waiting_end;
-	struct sandbox_run *acquiring, **acquiring_end;
-	unsigned nacquiring;
 	struct sandbox_run *reported; /* to be freed when the round of events is over */
+	struct cell *cells;
+	struct cell *ordered, **ordered_end;
+	unsigned nordered;
+	struct cell *buried; /* to be freed when the round of events is over */
 	struct dying *dying;
+	struct view *views; /* owned: room for one per step of a policy */
+	size_t nviews;
+	unsigned pool;		  /* cells kept ready of each used view */
+	uint64_t pool_pause_nsec; /* one that was made for the pool failed: no other before this */
 };
 
 /* loop.c, too */
 /* Makes sandbox_dispatch do a round at once. 0, or -errno with ERR. */
 int engine_wake(struct sandbox *sandbox, struct sandbox_error *err);
 int engine_uid_take(struct sandbox *sandbox); /* an index, or -1: none is free */
+bool engine_has_uid(const struct sandbox *sandbox);
 /* Removes the group (owned from now on) and frees the id, at once or when the kernel is ready for it. */
 void engine_cgroup_bury(struct sandbox *sandbox, struct cgroup *cgroup, int uid_index);
 void engine_timer_ready(struct watch *watch, uint32_t events);
@@ -141,17 +183,57 @@ void engine_free_reported(struct sandbox *sandbox);
 /* orders.c: the engine's side of the launcher. */
 int orders_open(struct sandbox *sandbox, struct sandbox_error *err);
 void orders_close(struct sandbox *sandbox);
+/* Sends the order for CELL: ORDER and what is the cell's own; SOCK is its end of the control socket. */
+int orders_send_one(struct cell *cell, const struct wire_order *order, int sock, struct sandbox_error *err);
+/* The run gets its cell: at once from the pool, else when its turn comes. */
 void orders_submit(struct sandbox_run *run);
 /* Takes a WAITING run out of the queue again. */
 void orders_withdraw(struct sandbox_run *run);
-/* Sends orders while there is room. */
-void orders_send(struct sandbox *sandbox);
+/* Orders cells for waiting runs, then for the pool, while there is room. */
+void orders_fill(struct sandbox *sandbox);
+
+/* cells.c: a cell from its order to its burial. */
+/* User id, cgroup, control socket, order. *RET is the engine's. VIEW may be NULL. */
+int cell_order(struct sandbox *sandbox, const struct view *view, const struct wire_order *order,
+	const struct sandbox_limits *limits, struct cell **ret, struct sandbox_error *err);
+/* The launcher has cloned it. */
+void cell_born(struct cell *cell, int pidfd);
+/* Kills all that is in it, if it was born. */
+void cell_kill(struct cell *cell);
+/* It is nobody's from now on: it is killed, and cleared away when it is gone. */
+void cell_leave(struct cell *cell);
+/* Asks the kernel: it may have died a moment ago, and its pidfd not have been looked at yet. */
+bool cell_is_gone(const struct cell *cell);
+/* It is gone, or was never born. Freed when the round of events is over. */
+void cell_bury(struct cell *cell);
+/* Looks after nobody's cells. When that is due next; NSEC_NEVER: not by time. */
+uint64_t cells_on_time(struct sandbox *sandbox, uint64_t now_nsec);
+/* Will the end of one free a user id soon? */
+bool cells_are_leaving(const struct sandbox *sandbox);
+
+/* pool.c: cells made before somebody asks. */
+/* The views of all policies. */
+int pool_open(struct sandbox *sandbox, unsigned size, struct sandbox_error *err);
+struct view *pool_view(struct sandbox *sandbox, const struct policy_step *step);
+/* A waiting cell for RUN; NULL: there is none, or none that fits. */
+struct cell *pool_take(const struct sandbox_run *run);
+/* A nobody's cell is READY: it is kept, or not. */
+void pool_put(struct cell *cell);
+/* Orders one that is missing. False: nothing is missing, or it did not work. */
+bool pool_refill(struct sandbox *sandbox);
+/* Gives one up, so that its user id can serve. */
+void pool_evict(struct sandbox *sandbox);
 
 /* request.c: checks SPEC and fills RUN's request part; on failure the caller frees RUN. */
 int request_prepare(struct sandbox_run *run, const struct sandbox_spec *spec, struct sandbox_error *err);
 
 /* run.c */
-void run_acquired(struct sandbox_run *run, int pidfd);
+/* CELL is the run's from now on. */
+void run_take(struct sandbox_run *run, struct cell *cell);
+/* The run's cell was born, has said something, is gone. */
+void run_cell_born(struct sandbox_run *run);
+void run_cell_said(struct sandbox_run *run, const struct wire_event *event);
+void run_cell_gone(struct sandbox_run *run);
 /* The host failed: the run ends with *ERR. */
 void run_fail(struct sandbox_run *run, const struct sandbox_error *err);
 /* There is no cell (any more): the run ends with *ERR if it holds one, else as it stands. */
@@ -170,7 +252,8 @@ void limits_start(struct sandbox_run *run);
 /* When the run wants to be looked at next; NSEC_NEVER: not by time. */
 uint64_t limits_next_deadline(const struct sandbox_run *run);
 void limits_on_time(struct sandbox_run *run, uint64_t now_nsec);
-void limits_counters_ready(struct watch *watch, uint32_t events);
+/* The cgroup has something to say. */
+void limits_look(struct sandbox_run *run);
 /* Reads what the run's cgroup says; USAGE or EVIDENCE may be NULL. 0 or -errno with ERR. Works also when this process
  * is out of descriptors: whoever used them up must not end the runs of others. */
 int limits_read(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,

@@ -17,8 +17,8 @@ enum {
 static int read_group(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,
 	struct sandbox_error *err)
 {
-	int r = usage != NULL ? cgroup_usage(run->cgroup, usage, err) : 0;
-	return r == 0 && evidence != NULL ? cgroup_evidence(run->cgroup, evidence, err) : r;
+	int r = usage != NULL ? cgroup_usage(run->cell->cgroup, usage, err) : 0;
+	return r == 0 && evidence != NULL ? cgroup_evidence(run->cell->cgroup, evidence, err) : r;
 }
 
 int limits_read(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,
@@ -56,12 +56,8 @@ static void check_counters(struct sandbox_run *run, uint64_t again_nsec)
 		run->poll_nsec = again_nsec;
 }
 
-void limits_counters_ready(struct watch *watch, uint32_t events)
+void limits_look(struct sandbox_run *run)
 {
-	struct sandbox_run *run = watch->run;
-
-	(void)events;
-	cgroup_event_clear(run->cgroup, watch->fd);
 	check_counters(run, sys_now_nsec() + POLL_FIRST_NSEC);
 }
 
@@ -87,7 +83,7 @@ static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
 /* Not before the cell is there (the launcher answers every order), not after it is gone. */
 static bool has_deadline(const struct sandbox_run *run)
 {
-	return run->pidfd >= 0 && run->state != RUN_GONE;
+	return run->cell != NULL && run->cell->pidfd >= 0;
 }
 
 uint64_t limits_next_deadline(const struct sandbox_run *run)
@@ -128,7 +124,7 @@ void limits_on_time(struct sandbox_run *run, uint64_t now_nsec)
 	if (run->state == RUN_RUNNING && run->cpu_check_nsec <= now_nsec)
 		check_cpu(run, now_nsec);
 	if (has_deadline(run) && run->state < RUN_ENDING && run->poll_nsec <= now_nsec)
-		check_counters(run, run->must_poll ? now_nsec + POLL_LONG_NSEC : NSEC_NEVER);
+		check_counters(run, run->cell->must_poll ? now_nsec + POLL_LONG_NSEC : NSEC_NEVER);
 	if (has_deadline(run) && run->deadline_nsec <= now_nsec)
 		on_deadline(run);
 }
@@ -137,5 +133,5 @@ void limits_start(struct sandbox_run *run)
 {
 	run->deadline_nsec = run->started_nsec + run->limits.wall_usec * 1000;
 	run->cpu_check_nsec = run->started_nsec; /* at once: computes the first real one */
-	run->poll_nsec = run->must_poll ? run->started_nsec + POLL_LONG_NSEC : NSEC_NEVER;
+	run->poll_nsec = run->cell->must_poll ? run->started_nsec + POLL_LONG_NSEC : NSEC_NEVER;
 }

@@ -1,6 +1,7 @@
 /* loop.c: the engine's one loop: descriptors, the timer, and what is left to do after each round. */
 #include "sandbox/engine/engine.h"
 
+#include "sandbox/base/fd.h"
 #include "sandbox/cell/sys.h"
 
 #include <errno.h>
@@ -83,6 +84,14 @@ int engine_uid_take(struct sandbox *sandbox)
 	return -1;
 }
 
+bool engine_has_uid(const struct sandbox *sandbox)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sandbox->uids); i++)
+		if (sandbox->uids[i] != UINT64_MAX)
+			return true;
+	return false;
+}
+
 static void uid_release(struct sandbox *sandbox, int index)
 {
 	if (index >= 0)
@@ -143,6 +152,11 @@ void engine_free_reported(struct sandbox *sandbox)
 		sandbox->reported = run->next;
 		(void)run_free(run);
 	}
+	while (sandbox->buried != NULL) {
+		struct cell *cell = sandbox->buried;
+		sandbox->buried = cell->next;
+		free(cell);
+	}
 }
 
 /* What is due by time, and what a call from outside left to be done; then the timer for the next time. */
@@ -152,7 +166,7 @@ static int finish_round(struct sandbox *sandbox, struct sandbox_error *err)
 	struct sandbox_run *run, *following;
 
 	sandbox->is_woken = false;
-	orders_send(sandbox);
+	orders_fill(sandbox);
 	for (run = sandbox->runs; run != NULL; run = following) {
 		following = run->next;
 		if (limits_next_deadline(run) <= now)
@@ -161,6 +175,8 @@ static int finish_round(struct sandbox *sandbox, struct sandbox_error *err)
 		run_settle(run);
 	}
 	next = bury_the_dying(sandbox, now);
+	uint64_t cells_next = cells_on_time(sandbox, now);
+	next = cells_next < next ? cells_next : next;
 	for (run = sandbox->runs; run != NULL; run = run->next) {
 		uint64_t deadline = limits_next_deadline(run);
 		if (deadline < next)

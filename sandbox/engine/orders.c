@@ -17,26 +17,6 @@
 
 static void launcher_ready(struct watch *watch, uint32_t events);
 
-/* --- the queues --- */
-
-static void push(struct sandbox_run ***end, struct sandbox_run *run)
-{
-	run->next_in_queue = NULL;
-	**end = run;
-	*end = &run->next_in_queue;
-}
-
-static struct sandbox_run *pop(struct sandbox_run **head, struct sandbox_run ***end)
-{
-	struct sandbox_run *run = *head;
-	if (run == NULL)
-		return NULL;
-	*head = run->next_in_queue;
-	if (*head == NULL)
-		*end = head;
-	return run;
-}
-
 /* --- the launcher's start and end --- */
 
 static int set_launcher_up(int sock, const struct wire_setup *setup, struct sandbox_error *err)
@@ -78,6 +58,47 @@ void orders_close(struct sandbox *sandbox)
 	sandbox->launcher_pidfd = fd_close(sandbox->launcher_pidfd);
 }
 
+/* --- one order --- */
+
+int orders_send_one(struct cell *cell, const struct wire_order *order, int sock, struct sandbox_error *err)
+{
+	struct sandbox *sandbox = cell->sandbox;
+	struct wire_order own = *order;
+	int fds[WIRE_ORDER_FDS] = {sock};
+	size_t nfds = 1;
+
+	own.outer_id = sandbox->uid_first + (uint32_t)cell->uid_index;
+	int into = cgroup_into_fd(cell->cgroup);
+	if (into >= 0) {
+		own.has_into_cgroup = 1;
+		fds[nfds++] = into;
+	} else {
+		own.njoin = (uint32_t)cgroup_join_fds(cell->cgroup, fds + nfds);
+		nfds += own.njoin;
+	}
+	int r = wire_send(sandbox->launcher_sock, &own, sizeof(own), fds, nfds);
+	if (r < 0)
+		return error_set(err, -r, "launcher.order", "send: %s", strerrordesc_np(-r));
+	cell->next_in_queue = NULL;
+	*sandbox->ordered_end = cell;
+	sandbox->ordered_end = &cell->next_in_queue;
+	sandbox->nordered++;
+	return 0;
+}
+
+static struct cell *pop_ordered(struct sandbox *sandbox)
+{
+	struct cell *cell = sandbox->ordered;
+
+	if (cell == NULL)
+		return NULL;
+	sandbox->ordered = cell->next_in_queue;
+	if (sandbox->ordered == NULL)
+		sandbox->ordered_end = &sandbox->ordered;
+	sandbox->nordered--;
+	return cell;
+}
+
 /* The launcher is gone, and by PDEATHSIG its cells. No other takes its place: it would have to be forked from this process
  * as it is by now, which may be under a seccomp filter that mounts nothing and makes no process. Nobody is kept waiting:
  * whoever owns the engine is to open a new one. */
@@ -85,104 +106,104 @@ static void lose_launcher(struct sandbox *sandbox)
 {
 	struct sandbox_run *run, *following;
 	struct sandbox_error lost = {0};
+	struct cell *cell;
 
 	(void)error_set(&lost, ECHILD, "launcher.lost", "the launcher ended unexpectedly");
 	orders_close(sandbox);
 	sandbox->is_broken = true;
-	sandbox->waiting = sandbox->acquiring = NULL;
+	sandbox->waiting = NULL;
 	sandbox->waiting_end = &sandbox->waiting;
-	sandbox->acquiring_end = &sandbox->acquiring;
-	sandbox->nacquiring = 0;
+	while ((cell = pop_ordered(sandbox)) != NULL) {
+		if (cell->run != NULL)
+			cell->run->cell = NULL;
+		cell_bury(cell);
+	}
 	for (run = sandbox->runs; run != NULL; run = following) {
 		following = run->next;
-		if (run->pidfd < 0 || run->state == RUN_GONE)
+		if (run->cell == NULL)
 			run_abandon(run, &lost);
 		else
 			run_fail(run, &lost);
 	}
 }
 
-/* --- one order --- */
+/* --- for whom --- */
 
-static int send_order(struct sandbox_run *run, int cell_sock, struct sandbox_error *err)
+/* One for a run that has waited. */
+static int order_for(struct sandbox_run *run, struct sandbox_error *err)
 {
-	const struct policy_step *step = run->step;
-	struct wire_order order = {
-		.outer_id = run->sandbox->uid_first + (uint32_t)run->uid_index,
-		.has_proc = step->has_proc,
-		.can_execute_files = step->can_execute_files,
-		.can_make_memory_executable = step->can_make_memory_executable,
-		.disk_bytes = run->limits.disk_bytes,
-		.inodes = run->limits.inodes,
-	};
-	int fds[WIRE_ORDER_FDS] = {cell_sock};
-	size_t nfds = 1;
+	struct wire_order order = run->view->order;
+	const struct view *view = run->view;
+	struct cell *cell;
 
-	(void)snprintf(order.image, sizeof(order.image), "%s", step->image);
-	for (; step->writable[order.nwritable] != NULL; order.nwritable++)
-		(void)snprintf(order.writable[order.nwritable], WIRE_WRITABLE_PATH, "%s",
-			step->writable[order.nwritable]);
-	int into = cgroup_into_fd(run->cgroup);
-	if (into >= 0) {
-		order.has_into_cgroup = 1;
-		fds[nfds++] = into;
-	} else {
-		order.njoin = (uint32_t)cgroup_join_fds(run->cgroup, fds + nfds);
-		nfds += order.njoin;
+	if (run->limits.disk_bytes != order.disk_bytes || run->limits.inodes != order.inodes) {
+		order.disk_bytes = run->limits.disk_bytes;
+		order.inodes = run->limits.inodes;
+		view = NULL;
 	}
-	int r = wire_send(run->sandbox->launcher_sock, &order, sizeof(order), fds, nfds);
-	return r < 0 ? error_set(err, -r, "launcher.order", "send: %s", strerrordesc_np(-r)) : 0;
-}
-
-/* User id, cgroup, control socket, order. */
-static int acquire(struct sandbox_run *run, struct sandbox_error *err)
-{
-	struct sandbox *sandbox = run->sandbox;
-	char name[32];
-	int pair[2];
-
-	run->uid_index = engine_uid_take(sandbox);
-	if (run->uid_index < 0)
-		return error_set(err, EAGAIN, "engine.uid", "all %d user ids are in use", BOUND_RUNS);
-	(void)snprintf(name, sizeof(name), "cell-%llu", (unsigned long long)sandbox->cells++);
-	int r = cgroup_create(sandbox->cgroups, name, &run->cgroup, err);
-	if (r == 0)
-		r = cgroup_set(run->cgroup, &run->limits, err);
+	int r = cell_order(run->sandbox, view, &order, &run->limits, &cell, err);
 	if (r < 0)
 		return r;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, "engine.control", "socketpair");
-	run->control_fd = pair[0];
-	_cleanup_close_ int theirs = pair[1];
-	if (wire_unblock(run->control_fd) < 0)
-		return error_errno(err, "engine.control", "O_NONBLOCK");
-	return send_order(run, theirs, err);
+	run->state = RUN_ACQUIRING;
+	run->cell = cell;
+	cell->run = run;
+	return 0;
 }
 
-void orders_send(struct sandbox *sandbox)
+static struct sandbox_run *pop_waiting(struct sandbox *sandbox)
+{
+	struct sandbox_run *run = sandbox->waiting;
+
+	if (run == NULL)
+		return NULL;
+	sandbox->waiting = run->next_in_queue;
+	if (sandbox->waiting == NULL)
+		sandbox->waiting_end = &sandbox->waiting;
+	return run;
+}
+
+/* All user ids are in use. Those of cells that nobody waits for come back: the run's turn comes then. */
+static bool must_wait_for_uid(struct sandbox *sandbox)
+{
+	if (engine_has_uid(sandbox))
+		return false;
+	pool_evict(sandbox);
+	return cells_are_leaving(sandbox);
+}
+
+void orders_fill(struct sandbox *sandbox)
 {
 	struct sandbox_run *run;
 
-	while (sandbox->nacquiring < ENGINE_ORDERS_MAX &&
-		(run = pop(&sandbox->waiting, &sandbox->waiting_end)) != NULL) {
+	while (sandbox->nordered < ENGINE_ORDERS_MAX && sandbox->waiting != NULL) {
 		struct sandbox_error err = {0};
-		int r = acquire(run, &err);
-		if (r == 0) {
-			run->state = RUN_ACQUIRING;
-			push(&sandbox->acquiring_end, run);
-			sandbox->nacquiring++;
-			continue;
-		}
-		run_abandon(run, &err);
+		if (must_wait_for_uid(sandbox))
+			return;
+		run = pop_waiting(sandbox);
+		int r = order_for(run, &err);
+		if (r < 0)
+			run_abandon(run, &err);
 		/* The launcher died and its socket is about to say so. */
 		if (r == -EPIPE || r == -ECONNRESET)
 			return;
 	}
+	while (sandbox->nordered < ENGINE_ORDERS_MAX && pool_refill(sandbox))
+		continue;
 }
 
 void orders_submit(struct sandbox_run *run)
 {
-	push(&run->sandbox->waiting_end, run);
+	struct sandbox *sandbox = run->sandbox;
+
+	run->view->is_used = true;
+	struct cell *cell = pool_take(run);
+	if (cell != NULL) {
+		run_take(run, cell);
+		return;
+	}
+	run->next_in_queue = NULL;
+	*sandbox->waiting_end = run;
+	sandbox->waiting_end = &run->next_in_queue;
 }
 
 void orders_withdraw(struct sandbox_run *run)
@@ -197,6 +218,20 @@ void orders_withdraw(struct sandbox_run *run)
 		sandbox->waiting_end = link;
 }
 
+/* --- its replies --- */
+
+static void refused(struct cell *cell, const struct sandbox_error *err)
+{
+	struct sandbox_run *run = cell->run;
+
+	cell->sandbox->pool_pause_nsec = sys_now_nsec() + ENGINE_PAUSE_SEC * NSEC_PER_SEC;
+	cell_bury(cell);
+	if (run == NULL)
+		return;
+	run->cell = NULL;
+	run_abandon(run, err);
+}
+
 static void launcher_ready(struct watch *watch, uint32_t events)
 {
 	struct sandbox *sandbox = watch->sandbox;
@@ -208,24 +243,21 @@ static void launcher_ready(struct watch *watch, uint32_t events)
 	if (n == -EAGAIN)
 		return;
 	if (n == -EMFILE) {
-		/* The cell is there, but this process has no descriptor left for it. Its control socket closes with
-		 * the run: it ends by itself, and only it. */
+		/* The cell is there, but this process has no descriptor left for it. Its control socket is closed: it
+		 * ends by itself, and only it. */
 		(void)error_set(&answer.error, EMFILE, "launcher.reply", "no descriptor left for a cell");
 		n = sizeof(answer);
 	}
-	struct sandbox_run *run =
-		n == sizeof(answer) ? pop(&sandbox->acquiring, &sandbox->acquiring_end) : NULL;
-	if (run == NULL) {
+	struct cell *cell = n == sizeof(answer) ? pop_ordered(sandbox) : NULL;
+	if (cell == NULL) {
 		if (n >= 0)
 			(void)fd_close(pidfd);
 		lose_launcher(sandbox);
 		return;
 	}
-	sandbox->nacquiring--;
-	if (answer.error.errno_value == 0 && pidfd >= 0) {
-		run_acquired(run, pidfd);
-	} else {
-		run_abandon(run, &answer.error);
-	}
-	orders_send(sandbox);
+	if (answer.error.errno_value == 0 && pidfd >= 0)
+		cell_born(cell, pidfd);
+	else
+		refused(cell, &answer.error);
+	orders_fill(sandbox);
 }

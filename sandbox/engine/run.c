@@ -7,27 +7,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* --- the end ------------------------------------------------------------------------------------------------- */
-
-static void kill_cell(struct sandbox_run *run)
-{
-	if (run->pidfd < 0)
-		return; /* not born yet; run_acquired() sees the state */
-	/* Init's death is the death of all in its PID namespace; the kernel sees to it. cgroup.kill, where there is
-	 * one, does not depend on init's being scheduled. */
-	(void)cgroup_kill(run->cgroup);
-	if (pidfd_send_signal(run->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		(void)shutdown(
-			run->control_fd, SHUT_RDWR); /* another way: init ends when its engine is gone */
-}
 
 void run_end(struct sandbox_run *run)
 {
@@ -35,7 +19,8 @@ void run_end(struct sandbox_run *run)
 		return;
 	run->state = RUN_KILLED;
 	run->deadline_nsec = sys_now_nsec() + ENGINE_KILL_SEC * NSEC_PER_SEC;
-	kill_cell(run);
+	if (run->cell != NULL)
+		cell_kill(run->cell);
 }
 
 void run_fail(struct sandbox_run *run, const struct sandbox_error *err)
@@ -54,26 +39,31 @@ void run_kill(struct sandbox_run *run, enum sandbox_cause reason)
 	run_end(run);
 }
 
-/* Before what is watched is closed: the cgroup's descriptors go with it, the others with the run. */
-static void unwatch_cell(struct sandbox_run *run)
-{
-	watch_remove(&run->control_watch);
-	watch_remove(&run->pidfd_watch);
-	for (size_t i = 0; i < ARRAY_SIZE(run->event_watches); i++)
-		watch_remove(&run->event_watches[i]);
-}
-
 static void close_pumps(struct sandbox_run *run)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(run->pumps); i++)
 		pump_close(&run->pumps[i]);
 }
 
+/* The run needs its cell no more, or does not get it. */
+static void let_go(struct sandbox_run *run)
+{
+	struct cell *cell = run->cell;
+
+	run->cell = NULL;
+	if (cell == NULL)
+		return;
+	if (run->state == RUN_ACQUIRING)
+		cell->run = NULL; /* nothing of the run is in it yet: it can serve another */
+	else
+		cell_leave(cell);
+}
+
 void run_abandon(struct sandbox_run *run, const struct sandbox_error *err)
 {
 	if (err->errno_value != 0 && run->error.errno_value == 0)
 		run->error = *err;
-	unwatch_cell(run);
+	let_go(run);
 	close_pumps(run);
 	run->state = RUN_GONE;
 	run_settle(run);
@@ -81,15 +71,17 @@ void run_abandon(struct sandbox_run *run, const struct sandbox_error *err)
 
 void sandbox_cancel(struct sandbox_run *run)
 {
-	bool was_waiting = run->state == RUN_WAITING;
+	enum run_state was = run->state;
 
+	if (was == RUN_ACQUIRING)
+		let_go(run);
 	run_kill(run, SANDBOX_CANCELLED);
 	run_end(run);	  /* also while result files are copied: nobody wants them */
 	close_pumps(run); /* whoever cancels does not read on */
-	if (was_waiting) {
-		orders_withdraw(run);  /* it may be reported, and freed, before its turn comes */
+	if (was == RUN_WAITING)
+		orders_withdraw(run); /* it may be reported, and freed, before its turn comes */
+	if (was == RUN_WAITING || was == RUN_ACQUIRING)
 		run->state = RUN_GONE; /* there is no cell */
-	}
 	/* Not from here: DONE is called by sandbox_dispatch alone. When it fails, the next event does as well: the cell's
 	 * end, or the launcher's reply that a waiting run waits for. */
 	(void)engine_wake(run->sandbox, NULL);
@@ -102,7 +94,7 @@ static void read_evidence(struct sandbox_run *run)
 	struct cgroup_evidence evidence = {0};
 	struct sandbox_error err = {0};
 
-	if (run->has_evidence || run->cgroup == NULL)
+	if (run->has_evidence || run->cell == NULL)
 		return;
 	if (limits_read(run, &usage, &evidence, &err) < 0) {
 		run_fail(run, &err);
@@ -161,10 +153,6 @@ static void report(struct sandbox_run *run)
 	if (run->next != NULL)
 		run->next->link = run->link;
 	sandbox->nruns--;
-	if (run->cgroup != NULL || run->uid_index >= 0)
-		engine_cgroup_bury(sandbox, run->cgroup, run->uid_index);
-	run->cgroup = NULL;
-	run->uid_index = -1;
 	bool is_error = run->error.errno_value != 0;
 	if (run->result.cause != SANDBOX_EXITED) /* found out while they were being copied */
 		for (size_t i = 0; i < BOUND_COLLECT; i++)
@@ -191,10 +179,10 @@ static void send_plan(struct sandbox_run *run)
 
 	/* The pipes become the cell's own, so that /dev/stdout can be opened. */
 	size_t first = ((const struct wire_plan *)run->plan)->has_stdin ? 1 : 0;
-	uint32_t id = run->sandbox->uid_first + (uint32_t)run->uid_index;
+	uint32_t id = run->sandbox->uid_first + (uint32_t)run->cell->uid_index;
 	int r = fchown(run->fds[first], id, id) < 0 || fchown(run->fds[first + 1], id, id) < 0 ? -errno : 0;
 	if (r == 0)
-		r = wire_send(run->control_fd, run->plan, run->plan_size, run->fds, run->nfds);
+		r = wire_send(run->cell->control_fd, run->plan, run->plan_size, run->fds, run->nfds);
 	if (r < 0) {
 		(void)error_set(&err, -r, "engine.plan", "send: %s", strerrordesc_np(-r));
 		run_fail(run, &err);
@@ -238,7 +226,18 @@ static void on_forbidden(struct sandbox_run *run, const struct wire_event *event
 	run_kill(run, SANDBOX_FORBIDDEN_SYSCALL);
 }
 
-/* All but init is dead. Result files are wanted only from a target that exited within its limits. */
+/* No process of the job is left, and all is known that the kernel can tell. The cell is cleared away on its own: the
+ * client need not wait for that. */
+static void finish_with_cell(struct sandbox_run *run)
+{
+	let_go(run);
+	run->gone_nsec = sys_now_nsec();
+	fill_times(run);
+	run->state = RUN_GONE;
+	run_settle(run);
+}
+
+/* All but init is dead, and reaped. Result files are wanted only from a target that exited within its limits. */
 static void on_ended(struct sandbox_run *run, const struct wire_event *event)
 {
 	run->ended_nsec = event->at_nsec;
@@ -252,15 +251,14 @@ static void on_ended(struct sandbox_run *run, const struct wire_event *event)
 		return; /* the limit came first, or the evidence could not be read */
 	fill_times(run);
 	bool is_known = verdict_decide(&run->facts, &run->limits, &run->result);
+	run->state = RUN_ENDING;
 	if (!is_known || run->result.cause != SANDBOX_EXITED || run->ncollects == 0) {
-		run->state = RUN_ENDING;
-		run_end(run);
+		finish_with_cell(run);
 		return;
 	}
-	run->state = RUN_ENDING;
 	run->deadline_nsec = sys_now_nsec() + ENGINE_COLLECT_SEC * NSEC_PER_SEC;
 	struct sandbox_error err = {0};
-	int r = wire_send(run->control_fd, "", 1, NULL, 0);
+	int r = wire_send(run->cell->control_fd, "", 1, NULL, 0);
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET) { /* those: the cell is gone, as its pidfd will say */
 		(void)error_set(&err, -r, "engine.control", "send to the cell: %s", strerrordesc_np(-r));
 		run_fail(run, &err);
@@ -271,7 +269,8 @@ static void on_collected(struct sandbox_run *run, const struct wire_event *event
 {
 	run->collected_nsec = event->at_nsec;
 	memcpy(run->result.collected, event->collected, sizeof(run->result.collected));
-	run_end(run);
+	if (run->state == RUN_ENDING)
+		finish_with_cell(run);
 }
 
 /* Init's words are for people and for the log: whatever became of it, they end somewhere. */
@@ -284,10 +283,11 @@ static void on_failed(struct sandbox_run *run, struct sandbox_error err)
 		run_fail(run, &err);
 }
 
-static void on_event(struct sandbox_run *run, const struct wire_event *event)
+void run_cell_said(struct sandbox_run *run, const struct wire_event *event)
 {
 	switch (event->type) {
 	case WIRE_READY:
+		run->cell->state = CELL_READY;
 		if (run->state == RUN_BUILDING) {
 			run->ready_nsec = event->at_nsec;
 			send_plan(run);
@@ -310,33 +310,6 @@ static void on_event(struct sandbox_run *run, const struct wire_event *event)
 	}
 }
 
-/* Reads what the cell has said. False: nothing more will come. */
-static bool drain_control(struct sandbox_run *run)
-{
-	struct sandbox_error err = {0};
-	struct wire_event event;
-	ssize_t n;
-
-	while ((n = wire_receive(run->control_fd, &event, sizeof(event), NULL, 0)) == sizeof(event))
-		on_event(run, &event);
-	if (n == -EAGAIN)
-		return true;
-	if (n != 0 && n != -ECONNRESET) {
-		(void)error_set(&err, n < 0 ? (int)-n : EBADMSG, "engine.control", "receive from the cell");
-		run_fail(run, &err);
-	}
-	return false;
-}
-
-static void control_ready(struct watch *watch, uint32_t events)
-{
-	struct sandbox_run *run = watch->run;
-
-	(void)events;
-	if (!drain_control(run))
-		watch_remove(watch); /* the cell ended; its pidfd tells the rest */
-}
-
 /* Init ended while it copied result files, which nobody asked of it. The copy in a client's memory file is on the
  * cell's account, so the likely reason is an OOM kill; "no such file" would be a lie about the program. */
 static void explain_lost_collection(struct sandbox_run *run)
@@ -353,20 +326,15 @@ static void explain_lost_collection(struct sandbox_run *run)
 	run->result.memory_peak_bytes = evidence.memory_peak_bytes;
 }
 
-/* The cell's init is a zombie: the kernel has ended every other process of its namespace before. */
-static void pidfd_ready(struct watch *watch, uint32_t events)
+void run_cell_gone(struct sandbox_run *run)
 {
-	struct sandbox_run *run = watch->run;
-
-	(void)events;
-	(void)drain_control(run);
-	unwatch_cell(run);
 	if (run->state == RUN_ENDING)
 		explain_lost_collection(run);
 	run->gone_nsec = sys_now_nsec();
 	run->state = RUN_GONE;
 	read_evidence(run);
 	fill_times(run);
+	run->cell = NULL;
 	/* A write end that was never sent would keep its pump waiting for ever. */
 	for (size_t i = 0; i < run->nfds; i++)
 		run->fds[i] = fd_close(run->fds[i]);
@@ -378,33 +346,36 @@ static void pidfd_ready(struct watch *watch, uint32_t events)
 
 /* --- birth and burial ------------------------------------------------------------------------------------------ */
 
-/* The launcher has cloned the cell. */
-void run_acquired(struct sandbox_run *run, int pidfd)
+void run_cell_born(struct sandbox_run *run)
 {
-	struct cgroup_event events[ARRAY_SIZE(run->event_watches)];
-	struct sandbox_error err = {0};
-
-	run->pidfd = pidfd;
-	run->pidfd_watch.ready = pidfd_ready;
-	run->control_watch.ready = control_ready;
-	int r = watch_add(&run->pidfd_watch, pidfd, EPOLLIN);
-	if (r == 0)
-		r = watch_add(&run->control_watch, run->control_fd, EPOLLIN);
-	size_t nevents = cgroup_events(run->cgroup, events, &run->must_poll);
-	for (size_t i = 0; r == 0 && i < nevents; i++) {
-		run->event_watches[i].ready = limits_counters_ready;
-		r = watch_add(&run->event_watches[i], events[i].fd, events[i].events);
-	}
-	if (run->state == RUN_KILLED) { /* cancelled meanwhile */
-		kill_cell(run);
+	if (run->state == RUN_KILLED) { /* the host failed meanwhile */
+		cell_kill(run->cell);
 		return;
 	}
 	run->state = RUN_BUILDING;
 	run->deadline_nsec = sys_now_nsec() + ENGINE_SETUP_SEC * NSEC_PER_SEC;
-	if (r < 0) {
-		(void)error_set(&err, -r, "engine.watch", "%s", strerrordesc_np(-r));
+}
+
+/* The limits in the way of others are made for it; whatever else a run may ask for is in its plan. */
+static bool is_limited_as(const struct cell *cell, const struct sandbox_limits *limits)
+{
+	return cell->limits.memory_bytes == limits->memory_bytes &&
+	       cell->limits.processes == limits->processes && cell->limits.cpu_millis == limits->cpu_millis;
+}
+
+void run_take(struct sandbox_run *run, struct cell *cell)
+{
+	struct sandbox_error err = {0};
+
+	run->cell = cell;
+	cell->run = run;
+	run->state = RUN_BUILDING;
+	run->ready_nsec = sys_now_nsec();
+	run->deadline_nsec = run->ready_nsec + ENGINE_SETUP_SEC * NSEC_PER_SEC;
+	if (!is_limited_as(cell, &run->limits) && cgroup_set(cell->cgroup, &run->limits, &err) < 0)
 		run_fail(run, &err);
-	}
+	else
+		send_plan(run);
 }
 
 struct sandbox_run *run_free(struct sandbox_run *run)
@@ -412,12 +383,9 @@ struct sandbox_run *run_free(struct sandbox_run *run)
 	if (run == NULL)
 		return NULL;
 	close_pumps(run);
-	unwatch_cell(run);
 	for (size_t i = 0; i < run->nfds; i++)
 		(void)fd_close(run->fds[i]);
-	(void)fd_close(run->control_fd);
-	(void)fd_close(run->pidfd);
-	assert(run->cgroup == NULL && run->uid_index < 0);
+	assert(run->cell == NULL);
 	free(run->plan);
 	free(run);
 	return NULL;

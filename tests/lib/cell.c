@@ -60,6 +60,11 @@ static uint64_t now_msec(void)
 
 struct cell_host *cell_open(const char *only)
 {
+	return cell_open_pool(only, 0);
+}
+
+struct cell_host *cell_open_pool(const char *only, unsigned pool)
+{
 	struct cell_host *host = calloc(1, sizeof(*host));
 	struct sandbox_error err = {0};
 	char policies[64];
@@ -71,7 +76,7 @@ struct cell_host *cell_open(const char *only)
 	host_look(&host->before_open);
 	cell_make_policies(policies, sizeof(policies));
 	struct sandbox_options options = {
-		.policies_dir = policies, .images_dir = cell_images_dir(), .only_policy = only};
+		.policies_dir = policies, .images_dir = cell_images_dir(), .only_policy = only, .pool = pool};
 	int r = sandbox_open(&options, &host->sandbox, &err);
 	cell_remove_policies(policies);
 	ck_assert_msg(r == 0, "sandbox_open: %d, stage %s: %s", r, err.stage, err.message);

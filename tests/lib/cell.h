@@ -32,11 +32,18 @@ const char *cell_skip_reason(void);
 /* An engine over the shipped policies and those of tests/policies. ONLY: NULL, or the one policy to load. Fails the
  * test when the engine does not open. */
 struct cell_host *cell_open(const char *only);
+/* With a pool of so many cells; to be closed with cell_close_at_once. */
+struct cell_host *cell_open_pool(const char *only, unsigned pool);
 
 /* Waits until no cell is left, compares the host with what it was, closes the engine, compares again. */
 void cell_close(struct cell_host *host);
 
 /* Declares HOST, or leaves the test as skipped. */
+#define CELL_OPEN_POOL(host, only, pool)                                                                     \
+	const char *skip_reason_ = cell_skip_reason();                                                       \
+	if (skip_reason_ != NULL)                                                                            \
+		TEST_SKIP(skip_reason_);                                                                     \
+	struct cell_host *host = cell_open_pool(only, pool)
 #define CELL_OPEN(host, only)                                                                                \
 	const char *skip_reason_ = cell_skip_reason();                                                       \
 	if (skip_reason_ != NULL)                                                                            \

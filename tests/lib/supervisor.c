@@ -33,6 +33,8 @@ static void become(const struct supervisor *supervisor, int ready_fd)
 	(void)setenv("IMAGES_DIR", cell_images_dir(), 1);
 	(void)setenv("STATE_DIR", supervisor->state_dir, 1);
 	(void)unsetenv("SOCKET");
+	(void)setenv(
+		"POOL", "0", 0); /* so that what is left after a run is the run's; test_pool.c has others */
 	if (dup2(ready_fd, 3) < 0 || fcntl(3, F_SETFD, 0) < 0)
 		_exit(99);
 	(void)execv(supervisor_program(), argv);
