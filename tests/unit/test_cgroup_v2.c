@@ -1,0 +1,96 @@
+/* What cgroup v2 falls back to on kernels that lack a file: a folder with the other files plays the group. */
+#include "sandbox/base/fd.h"
+#include "sandbox/cgroup/internal.h"
+#include "tests/lib/scratch.h"
+#include "tests/lib/test.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static const struct controller_ops *const memory = &cgroup_v2_ops[CGROUP_MEMORY];
+
+static void put(const struct scratch *scratch, const char *name, const char *text)
+{
+	scratch_write(scratch, name, text, strlen(text));
+}
+
+static int open_group(const struct scratch *scratch)
+{
+	int fd = open(scratch->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static uint64_t peak(struct cgroup *cgroup, int dir)
+{
+	struct cgroup_evidence evidence = {0};
+	struct sandbox_error err = {0};
+
+	ck_assert_msg(memory->evidence(cgroup, dir, &evidence, &err) == 0, "%s", err.message);
+	ck_assert_uint_eq(evidence.oom_kills, 3);
+	return evidence.memory_peak_bytes;
+}
+
+/* Before Linux 5.19. */
+START_TEST(without_memory_peak_the_largest_usage_seen_counts)
+{
+	struct cgroup cgroup = {0};
+	struct scratch scratch;
+
+	scratch_open(&scratch);
+	put(&scratch, "memory.events", "low 0\noom 3\noom_kill 3\n");
+	_cleanup_close_ int dir = open_group(&scratch);
+	put(&scratch, "memory.current", "4096\n");
+	ck_assert_uint_eq(peak(&cgroup, dir), 4096);
+	put(&scratch, "memory.current", "1048576\n");
+	ck_assert_uint_eq(peak(&cgroup, dir), 1048576);
+	put(&scratch, "memory.current", "8192\n");
+	ck_assert_uint_eq(peak(&cgroup, dir), 1048576);
+	/* Where there is one it is all that counts. */
+	put(&scratch, "memory.peak", "2097152\n");
+	ck_assert_uint_eq(peak(&cgroup, dir), 2097152);
+	scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_peak_that_cannot_be_read_is_an_error)
+{
+	struct cgroup_evidence evidence = {0};
+	struct sandbox_error err = {0};
+	struct cgroup cgroup = {0};
+	struct scratch scratch;
+
+	scratch_open(&scratch);
+	put(&scratch, "memory.events", "oom_kill 0\n");
+	put(&scratch, "memory.peak", "much\n");
+	_cleanup_close_ int dir = open_group(&scratch);
+	ck_assert_int_eq(memory->evidence(&cgroup, dir, &evidence, &err), -ENODATA);
+	ck_assert_ptr_nonnull(strstr(err.message, "memory.peak"));
+	scratch_close(&scratch);
+}
+END_TEST
+
+/* Before Linux 5.14: the caller then kills what it knows. */
+START_TEST(without_cgroup_kill_the_caller_is_told)
+{
+	struct cgroup_host host = {.ntrees = 1, .trees = {{.version = 2}}};
+	struct cgroup cgroup = {.host = &host};
+	struct scratch scratch;
+	char text[8];
+
+	scratch_open(&scratch);
+	_cleanup_close_ int dir = open_group(&scratch);
+	cgroup.dir_fds[0] = dir;
+	ck_assert_int_eq(cgroup_kill(&cgroup), -EOPNOTSUPP);
+	put(&scratch, "cgroup.kill", "");
+	ck_assert_int_eq(cgroup_kill(&cgroup), 0);
+	ck_assert_int_eq(fd_read_file(dir, "cgroup.kill", text, sizeof(text)), 1);
+	ck_assert_str_eq(text, "1");
+	scratch_close(&scratch);
+}
+END_TEST
+
+TEST_PROGRAM("cgroup_v2", 10, tcase_add_test(tc, without_memory_peak_the_largest_usage_seen_counts);
+	     tcase_add_test(tc, a_peak_that_cannot_be_read_is_an_error);
+	     tcase_add_test(tc, without_cgroup_kill_the_caller_is_told))
