@@ -150,7 +150,8 @@ CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
 # Unit tests need no more than themselves, fuzzers are built in a mode of their own.
 CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/% tests/fuzz/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES)) \
 	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers) \
-	$(if $(filter tests/bench/%,$(CHOSEN_SCRIPTS)),$(BENCHES)) $(if $(filter tests/vm/%,$(CHOSEN_SCRIPTS)),$(GUEST_TESTS))
+	$(if $(filter tests/bench/%,$(CHOSEN_SCRIPTS)),$(BENCHES)) \
+	$(if $(filter tests/vm/%,$(CHOSEN_SCRIPTS)),$(GUEST_TESTS) install-tree)
 
 ## test: run all checks and tests; T=name, T=name:function, T=suite or T=lint run a part
 .PHONY: test
@@ -168,6 +169,11 @@ asan:
 .PHONY: test-vm
 test-vm:
 	VM=full $(MAKE) test SUITES=vm CHECKS= TEST_TIMEOUT=7200
+
+# An installation for the guest that tries it, with the paths that it has there.
+.PHONY: install-tree
+install-tree: $(PROBES)
+	$(MAKE) install DESTDIR=$(CURDIR)/build/install/tree PREFIX=/usr
 
 ## lint: sizes, the may-include table, the ban list, and files that documents name
 .PHONY: lint
@@ -317,9 +323,12 @@ deps:
 	DEPS=$(DEPS) rootfs/deps.sh $(DEPS_GROUPS)
 	$(if $(filter test test-vm deps,$(GOALS)),DEPS=$(DEPS) rootfs/deps.sh --optional vm)
 
-## install: programs, attack programs, benchmarks and policies below PREFIX (/usr/local), with DESTDIR for packagers
+## install: programs, attack programs, benchmarks, policies and systemd units below PREFIX (/usr/local), with DESTDIR for packagers
 SHARE := $(PREFIX)/share/cofferdam
 LIB := $(PREFIX)/lib/cofferdam
+UNITS := $(wildcard service/units/*.service)
+UNITS_DIR := $(PREFIX)/lib/systemd/system
+SYSUSERS_DIR := $(PREFIX)/lib/sysusers.d
 .PHONY: install
 install: $(PROBES)
 	$(MAKE) all benches BUILD=build/install DEFAULT_POLICIES_DIR=$(SHARE)/policies DEFAULT_IMAGES_DIR=$(LIB)/images \
@@ -330,12 +339,18 @@ install: $(PROBES)
 	install $(patsubst bench/%.c,build/install/bench/%,$(wildcard bench/*.c)) $(DESTDIR)$(LIB)/bench
 	install build/install/bench/payload/payload $(DESTDIR)$(LIB)/bench/payload
 	cp -R policies $(DESTDIR)$(SHARE)
+	install -d $(DESTDIR)$(UNITS_DIR)
+	for unit in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' $$unit >$(DESTDIR)$(UNITS_DIR)/$${unit##*/} || exit 1; done
+	install -d $(DESTDIR)$(SYSUSERS_DIR)
+	install -m 644 service/units/cofferdam.conf $(DESTDIR)$(SYSUSERS_DIR)
 	echo "root images: make images IMAGES_DIR=$(DESTDIR)$(LIB)/images"
+	echo "for systemd: systemd-sysusers $(SYSUSERS_DIR)/cofferdam.conf && systemctl enable --now cofferdam-service"
 
 ## uninstall: remove what install put there (root images stay)
 .PHONY: uninstall
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/cofferdam $(DESTDIR)$(PREFIX)/bin/cofferdam-service
+	rm -f $(addprefix $(DESTDIR)$(UNITS_DIR)/,$(notdir $(UNITS))) $(DESTDIR)$(SYSUSERS_DIR)/cofferdam.conf
 	rm -rf $(DESTDIR)$(SHARE)/policies $(DESTDIR)$(LIB)/attacks $(DESTDIR)$(LIB)/bench
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SHARE) $(DESTDIR)$(LIB) 2>/dev/null || true
 
