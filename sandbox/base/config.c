@@ -147,7 +147,7 @@ static const char *flag_of(const struct config_row *row, char buf[NAME_MAX_BYTES
 {
 	size_t i = 0;
 
-	for (; row->name[i] != '\0' && i < NAME_MAX_BYTES - 1; i++)
+	for (; i < NAME_MAX_BYTES - 1 && row->name[i] != '\0'; i++)
 		buf[i] = (char)(row->name[i] == '_' ? '-' : tolower((unsigned char)row->name[i]));
 	buf[i] = '\0';
 	return buf;

@@ -63,7 +63,7 @@ static int make_parents(const char *name)
 {
 	char path[BOUND_FILE_NAME + 1];
 
-	for (size_t i = 0; name[i] != '\0' && i < sizeof(path) - 1; i++) {
+	for (size_t i = 0; i < sizeof(path) - 1 && name[i] != '\0'; i++) {
 		if (name[i] == '/') {
 			path[i] = '\0';
 			if (mkdir(path, 0755) < 0 && errno != EEXIST)

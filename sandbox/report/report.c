@@ -312,7 +312,7 @@ static json_t *any_text(const char *text)
 
 	if (json != NULL)
 		return json;
-	for (; text[i] != '\0' && i < sizeof(ascii) - 1; i++)
+	for (; i < sizeof(ascii) - 1 && text[i] != '\0'; i++)
 		ascii[i] = (char)((unsigned char)text[i] < 0x80 ? text[i] : '?');
 	ascii[i] = '\0';
 	return json_string(ascii);
