@@ -74,7 +74,7 @@ static int listing_add(struct listing *listing, const char *name, const struct s
 		listing->room = room;
 	}
 	struct file *file = &listing->files[listing->nfiles++];
-	(void)snprintf(file->name, sizeof(file->name), "%s", name);
+	memcpy(file->name, name, sizeof(file->name)); /* its length was checked */
 	file->bytes = (uint64_t)st->st_size;
 	file->used = st->st_mtim;
 	listing->bytes += file->bytes;
