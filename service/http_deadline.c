@@ -2,6 +2,8 @@
 
 #include "sandbox/base/fd.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -14,6 +16,7 @@ struct http_deadline {
 	struct http_deadlines *all;
 	int socket; /* borrowed */
 	bool is_armed;
+	uint64_t received; /* bytes before the request that it is for */
 	struct timespec due;
 };
 
@@ -54,6 +57,17 @@ static void unlink_armed(struct http_deadline *deadline)
 	deadline->is_armed = false;
 }
 
+/* Bytes that have come by this connection. Linux 4.1: tcpi_bytes_received. */
+static uint64_t received(int socket)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_bytes_received : 0;
+}
+
+/* A connection that is kept alive and idle is closed without a word: the client may be about to send, and would take a
+ * 408 for the answer to that (RFC 9112, 9.5 and 9.8). */
 static void expire(struct http_deadline *deadline)
 {
 	char answer[512];
@@ -61,7 +75,8 @@ static void expire(struct http_deadline *deadline)
 
 	unlink_armed(deadline);
 	/* The request is not complete, so libmicrohttpd writes nothing to this socket now. */
-	(void)send(deadline->socket, answer, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (received(deadline->socket) != deadline->received)
+		(void)send(deadline->socket, answer, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)shutdown(deadline->socket, SHUT_RDWR);
 }
 
@@ -125,6 +140,34 @@ struct http_deadlines *http_deadlines_close(struct http_deadlines *all)
 	return NULL;
 }
 
+void http_deadline_disarm(struct http_deadline *deadline)
+{
+	(void)pthread_mutex_lock(&deadline->all->lock);
+	unlink_armed(deadline);
+	(void)pthread_mutex_unlock(&deadline->all->lock);
+}
+
+static void arm(struct http_deadline *deadline, uint64_t received_before)
+{
+	struct http_deadlines *all = deadline->all;
+
+	(void)pthread_mutex_lock(&all->lock);
+	unlink_armed(deadline);
+	(void)clock_gettime(CLOCK_MONOTONIC, &deadline->due);
+	deadline->due.tv_sec += all->timeout_sec;
+	deadline->received = received_before;
+	TAILQ_INSERT_TAIL(&all->armed, deadline, link);
+	deadline->is_armed = true;
+	if (TAILQ_FIRST(&all->armed) == deadline)
+		(void)pthread_cond_signal(&all->changed);
+	(void)pthread_mutex_unlock(&all->lock);
+}
+
+void http_deadline_arm(struct http_deadline *deadline)
+{
+	arm(deadline, received(deadline->socket));
+}
+
 struct http_deadline *http_deadline_add(struct http_deadlines *all, int socket)
 {
 	struct http_deadline *deadline = calloc(1, sizeof(*deadline));
@@ -133,30 +176,8 @@ struct http_deadline *http_deadline_add(struct http_deadlines *all, int socket)
 		return NULL;
 	deadline->all = all;
 	deadline->socket = socket;
-	http_deadline_arm(deadline);
+	arm(deadline, 0); /* a first request may be there already */
 	return deadline;
-}
-
-void http_deadline_disarm(struct http_deadline *deadline)
-{
-	(void)pthread_mutex_lock(&deadline->all->lock);
-	unlink_armed(deadline);
-	(void)pthread_mutex_unlock(&deadline->all->lock);
-}
-
-void http_deadline_arm(struct http_deadline *deadline)
-{
-	struct http_deadlines *all = deadline->all;
-
-	(void)pthread_mutex_lock(&all->lock);
-	unlink_armed(deadline);
-	(void)clock_gettime(CLOCK_MONOTONIC, &deadline->due);
-	deadline->due.tv_sec += all->timeout_sec;
-	TAILQ_INSERT_TAIL(&all->armed, deadline, link);
-	deadline->is_armed = true;
-	if (TAILQ_FIRST(&all->armed) == deadline)
-		(void)pthread_cond_signal(&all->changed);
-	(void)pthread_mutex_unlock(&all->lock);
 }
 
 void http_deadline_remove(struct http_deadline *deadline)

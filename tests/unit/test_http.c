@@ -157,7 +157,6 @@ START_TEST(holds_the_bound_of_all_bodies_together)
 END_TEST
 
 static const char *const half_sent[] = {
-	"",
 	"G",
 	"GET / HTTP/1.1\r\nHost: localhost\r\n",
 	"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n",
@@ -173,6 +172,27 @@ START_TEST(ends_half_sent_requests)
 	http_client_send_raw(url, half_sent[_i], &answer);
 	ck_assert_int_eq(answer.status, 408);
 	http_client_answer_free(&answer);
+	stop();
+}
+END_TEST
+
+/* A client about to send the next request would take a 408 for its answer. */
+START_TEST(closes_idle_connections_without_a_word)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	char buf[1024];
+
+	start(BODY_MAX, SHORT_SEC);
+	int fresh = http_client_connect(url), used = http_client_connect(url);
+	ck_assert_int_eq(send(used, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+	ck_assert_int_gt(recv(used, buf, sizeof(buf), 0), 0);
+	ssize_t n = recv(used, buf, sizeof(buf) - 1, 0);
+	while (n > 0 && memmem(buf, (size_t)n, "408", 3) == NULL) /* the rest of the answer */
+		n = recv(used, buf, sizeof(buf) - 1, 0);
+	ck_assert_int_eq(n, 0);
+	ck_assert_int_eq(recv(fresh, buf, sizeof(buf), 0), 0);
+	(void)close(fresh);
+	(void)close(used);
 	stop();
 }
 END_TEST
@@ -275,6 +295,7 @@ TEST_PROGRAM("http", 60, tcase_add_test(tc, hands_over_the_whole_request);
 	     tcase_add_loop_test(tc, refuses_by_headers_without_losing_the_answer, 0, N(encodings));
 	     tcase_add_test(tc, holds_the_bound_of_all_bodies_together);
 	     tcase_add_loop_test(tc, ends_half_sent_requests, 0, N(half_sent));
+	     tcase_add_test(tc, closes_idle_connections_without_a_word);
 	     tcase_add_test(tc, ends_trickling_requests);
 	     tcase_add_test(tc, a_new_request_has_its_whole_time);
 	     tcase_add_test(tc, an_absolute_target_is_taken_apart);
