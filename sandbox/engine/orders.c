@@ -150,18 +150,6 @@ static int order_for(struct sandbox_run *run, struct sandbox_error *err)
 	return 0;
 }
 
-static struct sandbox_run *pop_waiting(struct sandbox *sandbox)
-{
-	struct sandbox_run *run = sandbox->waiting;
-
-	if (run == NULL)
-		return NULL;
-	sandbox->waiting = run->next_in_queue;
-	if (sandbox->waiting == NULL)
-		sandbox->waiting_end = &sandbox->waiting;
-	return run;
-}
-
 /* All user ids are in use. Those of cells that nobody waits for come back: the run's turn comes then. */
 static bool must_wait_for_uid(struct sandbox *sandbox)
 {
@@ -171,15 +159,25 @@ static bool must_wait_for_uid(struct sandbox *sandbox)
 	return cells_are_leaving(sandbox);
 }
 
+/* The run that has waited longest, taken out of the queue; NULL: there is none, or no room for an order. */
+static struct sandbox_run *next_waiting(struct sandbox *sandbox)
+{
+	struct sandbox_run *run = sandbox->waiting;
+
+	if (run == NULL || sandbox->nordered >= ENGINE_ORDERS_MAX || must_wait_for_uid(sandbox))
+		return NULL;
+	sandbox->waiting = run->next_in_queue;
+	if (sandbox->waiting == NULL)
+		sandbox->waiting_end = &sandbox->waiting;
+	return run;
+}
+
 void orders_fill(struct sandbox *sandbox)
 {
 	struct sandbox_run *run;
 
-	while (sandbox->nordered < ENGINE_ORDERS_MAX && sandbox->waiting != NULL) {
+	while ((run = next_waiting(sandbox)) != NULL) {
 		struct sandbox_error err = {0};
-		if (must_wait_for_uid(sandbox))
-			return;
-		run = pop_waiting(sandbox);
 		int r = order_for(run, &err);
 		if (r < 0)
 			run_abandon(run, &err);
