@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ void service_start(struct service *service, const char *cli)
 	service->pid = fork();
 	if (service->pid == 0) {
 		char log[80];
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when the benchmark ends by a fault */
 		(void)snprintf(log, sizeof(log), "%s/log", service->dir);
 		(void)dup2(out[1], 1);
 		(void)dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
