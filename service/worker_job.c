@@ -12,6 +12,9 @@
 
 enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1 };
 
+/* Beside the conditions of runner_step.h: the message was received again, and the job is another worker's. */
+enum { DELIVERY_STALE = RUNNER_LOST + 1 };
+
 /* A delivery on its way. */
 struct delivery {
 	struct worker_context *context;
@@ -163,6 +166,16 @@ static bool claim(struct delivery *delivery)
 
 /* --- the result ----------------------------------------------------------------------------------------------- */
 
+/* An output has its job's name, whichever attempt it is of: who stores one must still have the job, and have it for as
+ * long as storing takes. */
+static int keep_lease(const struct delivery *delivery, struct sandbox_error *err)
+{
+	struct queue *queue = delivery->context->service->queue;
+
+	int r = queue->operations->extend(queue, delivery->message, WORKER_LEASE_MARGIN_SEC, err);
+	return r == QUEUE_STALE ? DELIVERY_STALE : r;
+}
+
 static int store_output(struct delivery *delivery, struct sandbox_error *err)
 {
 	struct objects *objects = delivery->context->service->objects;
@@ -175,6 +188,13 @@ static int store_output(struct delivery *delivery, struct sandbox_error *err)
 	free(delivery->job.output_path);
 	delivery->job.output_path = strdup(name);
 	return delivery->job.output_path ? 0 : error_set(err, ENOMEM, "worker.output", "no memory");
+}
+
+/* Another attempt was faster; its result stands. */
+static void log_superseded(const struct job *job)
+{
+	log_event(
+		LOG_LEVEL_WARN, "job.superseded", "s:id", job->id, "u:attempt", (uint64_t)job->attempt, NULL);
 }
 
 /* Writes the result, once and for all. */
@@ -191,9 +211,8 @@ static void finish(struct delivery *delivery)
 		return;
 	}
 	acknowledge(delivery);
-	if (r == STORE_CONFLICT) { /* another attempt was faster; its result stands */
-		log_event(LOG_LEVEL_WARN, "job.superseded", "s:id", job->id, "u:attempt",
-			(uint64_t)job->attempt, NULL);
+	if (r == STORE_CONFLICT) {
+		log_superseded(job);
 		return;
 	}
 	metrics_finished(service->metrics, job);
@@ -228,6 +247,8 @@ static int perform(struct delivery *delivery, struct sandbox_error *err)
 		return error_set(err, ENOENT, "worker.language", "the language is no longer offered");
 	extend_lease(delivery, policy);
 	int r = runner_run(&delivery->context->runner, policy, &delivery->job, &delivery->output, err);
+	if (r == 0)
+		r = keep_lease(delivery, err);
 	return r == 0 ? store_output(delivery, err) : r;
 }
 
@@ -240,6 +261,9 @@ static void conclude(struct delivery *delivery, int r, const struct sandbox_erro
 	case RUNNER_STOPPED:
 		log_event(LOG_LEVEL_INFO, "job.given_back", "s:id", delivery->job.id, NULL);
 		give_back(delivery, 0, false);
+		return;
+	case DELIVERY_STALE:
+		log_superseded(&delivery->job);
 		return;
 	case RUNNER_UNREACHABLE:
 		atomic_store(&delivery->context->is_supervisor_lost, true);

@@ -1,12 +1,15 @@
 /* Accepted jobs finish, each once, in order, whatever is killed meanwhile; and refused ones leave no trace. */
 #include "sandbox/base/fd.h"
 #include "service/worker.h"
+#include "tests/lib/cell_host.h"
+#include "tests/lib/client.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/place.h"
 #include "tests/lib/serve.h"
 #include "tests/lib/state.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -307,6 +310,84 @@ START_TEST(a_job_under_which_the_supervisor_vanishes_again_and_again_is_given_up
 }
 END_TEST
 
+/* --- an attempt that comes too late ----------------------------------------------------------------------------- */
+
+/* Says when it began: no two attempts say the same. */
+static const char slow[] = "#include <cstdio>\n#include <ctime>\n#include <unistd.h>\n"
+			   "int main() { timespec t; clock_gettime(CLOCK_REALTIME, &t); sleep(2);\n"
+			   "printf(\"%lld.%09ld\\n\", (long long)t.tv_sec, t.tv_nsec); }";
+
+static void wait_for_log(const struct test_service *service, const char *text)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/service.log", service->dir);
+	for (int i = 0; i < 1000; i++) {
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+		_cleanup_free_ char *log = NULL;
+		size_t size;
+		ck_assert_int_eq(fd_read_all(fd, 1 << 20, &log, &size), 0);
+		if (strstr(log, text) != NULL)
+			return;
+		serve_pause_msec(20);
+	}
+	ck_abort_msg("%s never has %s", path, text);
+}
+
+/* Stops the one cell there is as it runs. Returns how many processes it has. */
+static size_t stop_cell(const struct supervisor *supervisor, pid_t pids[CELL_PIDS])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 1000 && (n = host_slot_pids(supervisor->slot, pids)) == 0; i++)
+		serve_pause_msec(10);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(kill(pids[i], SIGSTOP), 0);
+	ck_assert_uint_gt(n, 0);
+	return n;
+}
+
+/* The lease of a run that is stopped ends, another worker brings the result, and then the first one comes. */
+START_TEST(an_attempt_that_comes_too_late_changes_nothing)
+{
+	static const char *const two_workers[] = {"--workers=2", NULL};
+	const struct jobs_submission submission = {"cpp", slow, NULL};
+	struct test_service service;
+	struct supervisor supervisor;
+	char id[JOB_ID_SIZE], warm[JOB_ID_SIZE];
+	pid_t pids[CELL_PIDS];
+	size_t size;
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	supervisor_open(&supervisor);
+	service_begin(&service);
+	service_start(&service, &supervisor, two_workers);
+	jobs_submit(&service, &submission, warm); /* from now on it is compiled */
+	json_decref(jobs_finish(&service, warm));
+	supervisor_wait_until_empty(&supervisor);
+	jobs_submit(&service, &submission, id);
+	size_t n = stop_cell(&supervisor, pids);
+	ck_assert_int_ge(
+		state_change(service.dir, "UPDATE messages SET visible_usec = 0 WHERE receipt IS NOT NULL"),
+		1);
+	json_t *job = jobs_finish(&service, id);
+	ck_assert_str_eq(jobs_text(job, "verdict"), "accepted");
+	for (size_t i = 0; i < n; i++)
+		(void)kill(pids[i], SIGCONT);
+	wait_for_log(&service, "job.superseded");
+	_cleanup_free_ char *output = jobs_output(&service, id, &size);
+	ck_assert_str_eq(output, jobs_text(job, "stdoutPreview"));
+	json_t *now = jobs_status(&service, id);
+	ck_assert(json_equal(now, job));
+	json_decref(now);
+	json_decref(job);
+	service_end(&service);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
 /* --- roles ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(role_api_accepts_what_role_worker_runs)
@@ -409,6 +490,7 @@ TEST_PROGRAM("durability", 300, tcase_add_test(tc, jobs_run_in_the_order_of_thei
 	     tcase_add_test(tc, kill_9_of_serve_itself_loses_no_job);
 	     tcase_add_test(tc, restarts_of_the_service_cost_a_job_nothing);
 	     tcase_add_test(tc, a_job_under_which_the_supervisor_vanishes_again_and_again_is_given_up);
+	     tcase_add_test(tc, an_attempt_that_comes_too_late_changes_nothing);
 	     tcase_add_test(tc, role_api_accepts_what_role_worker_runs);
 	     tcase_add_test(tc, one_process_at_a_time_runs_the_jobs_of_a_state_directory);
 	     tcase_add_test(tc, the_figures_tell_what_happened))
