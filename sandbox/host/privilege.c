@@ -37,9 +37,9 @@ static enum host_status probe_initial(
 	return host_say(ret, HOST_MISSING, "a user namespace that maps ids: %s", map);
 }
 
-/* What the launcher and a cell's init use. */
-static const cap_value_t needed[] = {CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN,
-	CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_MKNOD};
+/* What a supervisor keeps (sandbox/cli/confine.c) and cannot do without. */
+static const cap_value_t needed[] = {
+	CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_MKNOD};
 
 static enum host_status probe_capabilities(
 	const struct host_row *row, const struct host_paths *paths, struct host_control *ret)

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 static enum host_status probe_number(
@@ -62,6 +63,34 @@ static enum host_status probe_vulnerabilities(
 	return host_say(ret, HOST_WARN, "not mitigated:%.170s", list);
 }
 
+/* Huge pages of the pools, and those that may be added to them while jobs ask. Only a kernel since 6.7 can be told to count
+ * them as memory (cgroup v2, memory_hugetlb_accounting): a pool without pages is what helps everywhere. */
+static enum host_status probe_huge_pages(
+	const struct host_row *row, const struct host_paths *paths, struct host_control *ret)
+{
+	static const char *const files[] = {"nr_hugepages", "nr_overcommit_hugepages"};
+	DIR *sizes = opendir(row->path);
+	uint64_t all = 0;
+
+	(void)paths;
+	if (sizes == NULL && errno == ENOENT)
+		return host_say(ret, HOST_OK, "%s", row->if_absent);
+	if (sizes == NULL)
+		return host_say(ret, HOST_WARN, "%s: %s", row->path, strerrordesc_np(errno));
+	for (struct dirent *entry; (entry = readdir(sizes)) != NULL;)
+		for (size_t i = 0; i < ARRAY_SIZE(files) && entry->d_name[0] != '.'; i++) {
+			char file[sizeof(entry->d_name) + 32], text[32];
+			uint64_t pages = 0;
+			(void)snprintf(file, sizeof(file), "%s/%s", entry->d_name, files[i]);
+			/* Linux: the gigantic sizes have no nr_overcommit_hugepages that can be raised. */
+			if (fd_read_file(dirfd(sizes), file, text, sizeof(text)) > 0 &&
+				config_number(CONFIG_NUMBER, text, &pages) == 0)
+				all += pages;
+		}
+	(void)closedir(sizes);
+	return host_say(ret, all == 0 ? HOST_OK : HOST_WARN, "%" PRIu64 " in the pools", all);
+}
+
 /* NAME and its file, the range of good values, and how to get there. */
 #define NUMBER(label, file, least, most, absent, cure)                                                       \
 	{                                                                                                    \
@@ -79,6 +108,13 @@ const struct host_row host_setting_rows[] = {
 			"sysctl -w kernel.core_pattern=core: no program of root's should read crashed jobs"},
 	SYSCTL("panic-on-oom", "vm/panic_on_oom", 0, 1, NULL,
 		"vm.panic_on_oom=0: with 2 a job that uses too much memory stops the whole host"),
+	{.name = "host.huge-pages",
+		.probe = probe_huge_pages,
+		.path = "/sys/kernel/mm/hugepages",
+		.if_absent = "no huge pages in this kernel",
+		.remedy = "sysctl -w vm.nr_hugepages=0 vm.nr_overcommit_hugepages=0: a job's memory limit "
+			  "does not "
+			  "hold for them"},
 	SYSCTL("unprivileged-bpf", "kernel/unprivileged_bpf_disabled", 1, 2, "no bpf in this kernel",
 		"kernel.unprivileged_bpf_disabled=1"),
 	SYSCTL("io-uring", "kernel/io_uring_disabled", 1, 2, NULL, "kernel.io_uring_disabled=2 (Linux 6.6)"),

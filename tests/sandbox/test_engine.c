@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { MANY = 30, FEW = 3 };
@@ -263,6 +264,66 @@ START_TEST(an_engine_that_does_not_open_leaves_nothing)
 }
 END_TEST
 
+/* --- images that cannot be trusted --- */
+
+/* What is wrong with the one image "native"; ERROR 0: nothing. */
+static const struct {
+	mode_t mode;
+	uid_t owner;
+	const char *absent, *link; /* a mount point that is not there, or is a link to one that is */
+	int error;
+} images[] = {
+	{0755, 0, NULL, NULL, 0},
+	{0775, 0, NULL, NULL, EPERM},
+	{0757, 0, NULL, NULL, EPERM},
+	{0755, 1000, NULL, NULL, EPERM},
+	{0755, 0, "box", NULL, ENOENT},
+	{0755, 0, "dev", NULL, ENOENT},
+	{0755, 0, NULL, "proc", ELOOP},
+};
+
+static void make_image(const char *dir, int i)
+{
+	static const char *const mount_points[] = {"box", "tmp", "proc", "dev"};
+	_cleanup_close_ int parent = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char path[64];
+
+	ck_assert_int_eq(mkdirat(parent, "native", 0755), 0);
+	for (size_t k = 0; k < ARRAY_SIZE(mount_points); k++) {
+		(void)snprintf(path, sizeof(path), "native/%s", mount_points[k]);
+		if (images[i].link != NULL && strcmp(images[i].link, mount_points[k]) == 0)
+			ck_assert_int_eq(symlinkat("tmp", parent, path), 0);
+		else if (images[i].absent == NULL || strcmp(images[i].absent, mount_points[k]) != 0)
+			ck_assert_int_eq(mkdirat(parent, path, 0755), 0);
+	}
+	ck_assert_int_eq(fchownat(parent, "native", images[i].owner, images[i].owner, 0), 0);
+	ck_assert_int_eq(fchmodat(parent, "native", images[i].mode, 0), 0);
+}
+
+START_TEST(an_image_that_others_may_write_or_that_leads_elsewhere_is_refused)
+{
+	struct sandbox_error err = {0};
+	struct sandbox *sandbox = NULL;
+	char policies[64], dir[] = "/tmp/cofferdam-test-XXXXXX";
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	make_image(dir, _i);
+	cell_make_policies(policies, sizeof(policies));
+	const struct sandbox_options options = {
+		.policies_dir = policies, .images_dir = dir, .only_policy = "attack-run"};
+	ck_assert_int_eq(sandbox_open(&options, &sandbox, &err), -images[_i].error);
+	if (images[_i].error != 0) {
+		ck_assert_str_eq(err.stage, "launcher.image");
+		ck_assert_ptr_nonnull(strstr(err.message, "native"));
+	}
+	(void)sandbox_close(sandbox);
+	cell_remove_policies(policies);
+	cell_remove_policies(dir);
+}
+END_TEST
+
 START_TEST(run_one_waits_for_its_run)
 {
 	static const char *const argv[] = {"/box/work", "exit", "77"};
@@ -299,4 +360,6 @@ TEST_PROGRAM("engine", 90, tcase_add_test(tc, thirty_runs_at_once_each_get_their
 	     tcase_add_test(tc, two_engines_do_not_get_in_each_others_way);
 	     tcase_add_test(tc, sigkill_of_the_engine_kills_its_cells_and_the_next_engine_sweeps);
 	     tcase_add_test(tc, an_engine_that_does_not_open_leaves_nothing);
+	     tcase_add_loop_test(tc, an_image_that_others_may_write_or_that_leads_elsewhere_is_refused, 0,
+		     ARRAY_SIZE(images));
 	     tcase_add_test(tc, run_one_waits_for_its_run))

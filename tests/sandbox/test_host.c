@@ -7,8 +7,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -67,8 +70,14 @@ START_TEST(every_answer_is_complete)
 }
 END_TEST
 
-/* Probes as an unprivileged user, in a child; the answers come back through shared memory. */
-static size_t probe_as_nobody(void)
+static void become_nobody(void)
+{
+	if (setgid(65534) < 0 || setuid(65534) < 0)
+		_exit(1);
+}
+
+/* Probes in a child that has CHANGED itself; the answers come back through shared memory. */
+static size_t probe_after(void (*change)(void))
 {
 	size_t *n = mmap(NULL, sizeof(controls) + sizeof(*n), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -77,8 +86,7 @@ static size_t probe_as_nobody(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (setgid(65534) < 0 || setuid(65534) < 0)
-			_exit(1);
+		change();
 		*n = host_probe(&no_paths, shared);
 		_exit(0);
 	}
@@ -86,7 +94,9 @@ static size_t probe_as_nobody(void)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	memcpy(controls, shared, sizeof(controls));
-	return *n;
+	size_t count = *n;
+	(void)munmap(n, sizeof(controls) + sizeof(*n));
+	return count;
 }
 
 START_TEST(without_privilege_it_says_what_is_missing_and_what_to_do)
@@ -95,7 +105,7 @@ START_TEST(without_privilege_it_says_what_is_missing_and_what_to_do)
 		"mount.tree", "mount.tmpfs", "mount.pivot-root", "cgroup.memory", "cgroup.limits"};
 	if (geteuid() != 0)
 		TEST_SKIP("needs root");
-	size_t n = probe_as_nobody();
+	size_t n = probe_after(become_nobody);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const struct host_control *control = find(n, names[i]);
@@ -107,6 +117,81 @@ START_TEST(without_privilege_it_says_what_is_missing_and_what_to_do)
 	/* What needs no privilege is still found. */
 	ck_assert_int_eq(find(n, "kernel.clone3")->status, HOST_OK);
 	ck_assert_int_eq(find(n, "seccomp.notify")->status, HOST_OK);
+}
+END_TEST
+
+static void drop(cap_value_t cap)
+{
+	cap_t caps = cap_get_proc();
+
+	if (cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_CLEAR) < 0 || cap_set_proc(caps) < 0)
+		_exit(1);
+	(void)cap_free(caps);
+}
+
+static void drop_fowner(void)
+{
+	drop(CAP_FOWNER);
+}
+
+static void drop_mknod(void)
+{
+	drop(CAP_MKNOD);
+}
+
+/* The same as the supervisor keeps: tests/sandbox/test_confine.c shows that each of those is needed. */
+START_TEST(it_asks_for_the_capabilities_that_are_used_and_no_other)
+{
+	if (geteuid() != 0)
+		TEST_SKIP("needs root");
+	const struct host_control *control = find(probe_after(drop_fowner), "privilege.capabilities");
+	ck_assert_msg(control->status == HOST_OK, "%s", control->detail);
+	control = find(probe_after(drop_mknod), "privilege.capabilities");
+	ck_assert_int_eq(control->status, HOST_MISSING);
+	ck_assert_str_eq(control->detail, "not effective: cap_mknod");
+}
+END_TEST
+
+/* Pools of two sizes in the place of the kernel's, with PAGES to come in the second. */
+static void make_pools(const char *pages)
+{
+	static const char root[] = "/sys/kernel/mm/hugepages";
+	static const char *const files[] = {"hugepages-1048576kB/nr_hugepages",
+		"hugepages-2048kB/nr_hugepages", "hugepages-2048kB/nr_overcommit_hugepages"};
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("pools", root, "tmpfs", 0, NULL) < 0 || chdir(root) < 0 ||
+		mkdir("hugepages-1048576kB", 0755) < 0 || mkdir("hugepages-2048kB", 0755) < 0)
+		_exit(1);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const char *text = i + 1 < ARRAY_SIZE(files) ? "0\n" : pages;
+		int fd = open(files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd) < 0)
+			_exit(1);
+	}
+}
+
+static void have_no_huge_pages(void)
+{
+	make_pools("0\n");
+}
+
+static void have_huge_pages(void)
+{
+	make_pools("3\n");
+}
+
+START_TEST(huge_pages_are_told_as_memory_without_a_limit)
+{
+	if (geteuid() != 0)
+		TEST_SKIP("needs root");
+	if (access("/sys/kernel/mm/hugepages", F_OK) < 0)
+		TEST_SKIP("this kernel has no huge pages");
+	ck_assert_int_eq(find(probe_after(have_no_huge_pages), "host.huge-pages")->status, HOST_OK);
+	const struct host_control *control = find(probe_after(have_huge_pages), "host.huge-pages");
+	ck_assert_int_eq(control->status, HOST_WARN);
+	ck_assert_str_eq(control->detail, "3 in the pools");
+	ck_assert_ptr_nonnull(strstr(control->remedy, "vm.nr_hugepages=0"));
 }
 END_TEST
 
@@ -223,6 +308,8 @@ END_TEST
 TEST_PROGRAM("host", 60, tcase_add_test(tc, as_root_every_required_control_is_ok);
 	     tcase_add_test(tc, every_answer_is_complete);
 	     tcase_add_test(tc, without_privilege_it_says_what_is_missing_and_what_to_do);
+	     tcase_add_test(tc, it_asks_for_the_capabilities_that_are_used_and_no_other);
+	     tcase_add_test(tc, huge_pages_are_told_as_memory_without_a_limit);
 	     tcase_add_test(tc, the_caller_is_unchanged); tcase_add_test(tc, incomplete_images_are_named);
 	     tcase_add_test(tc, a_state_directory_to_come_is_judged_by_its_parent);
 	     tcase_add_test(tc, the_worst_status_decides))
