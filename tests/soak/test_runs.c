@@ -4,6 +4,7 @@
 #include "sandbox/door/client.h"
 #include "tests/lib/cell_host.h"
 #include "tests/lib/client.h"
+#include "tests/lib/namespaces.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@ enum {
 	WARM_UP = 100, /* allocators and caches have grown by then */
 	AT_ONCE = 6,
 	GROWN_KIB = 1024, /* of resident memory, borne in a process */
+	OTHERS = 12,	  /* namespaces more on the whole host, borne: others work there, too */
 	PATIENCE_MSEC = 60000,
 };
 
@@ -41,6 +43,7 @@ static const struct kind {
 
 struct look {
 	unsigned descriptors, launcher_descriptors, launcher_mounts, processes, groups;
+	unsigned namespaces; /* of the whole host */
 	unsigned long supervisor_kib, launcher_kib;
 	unsigned long slab_kib; /* of the whole host: told, not compared */
 };
@@ -114,6 +117,7 @@ static void look(const struct supervisor *supervisor, struct look *ret)
 	ret->launcher_descriptors = count_entries(path, false);
 	(void)snprintf(path, sizeof(path), "/proc/%d/mountinfo", launcher);
 	ret->launcher_mounts = count_lines(path);
+	ret->namespaces = namespaces_count(launcher);
 	ret->processes = host_slot_processes(supervisor->slot);
 	ret->groups = count_groups(supervisor->slot);
 	ret->supervisor_kib = strtoul(cell_proc_line(supervisor->pid, "status", "VmRSS"), NULL, 10);
@@ -125,9 +129,10 @@ static void tell(const char *when, const struct look *look)
 {
 	(void)fprintf(stderr,
 		"soak: %-6s supervisor %u descriptors %lu KiB, launcher %u descriptors %u mounts %lu KiB, "
-		"%u cell processes, %u cell groups; host: slab %lu KiB\n",
+		"%u cell processes, %u cell groups; host: %u namespaces, slab %lu KiB\n",
 		when, look->descriptors, look->supervisor_kib, look->launcher_descriptors,
-		look->launcher_mounts, look->launcher_kib, look->processes, look->groups, look->slab_kib);
+		look->launcher_mounts, look->launcher_kib, look->processes, look->groups, look->namespaces,
+		look->slab_kib);
 }
 
 /* --- the runs --------------------------------------------------------------------------------------------------- */
@@ -213,7 +218,8 @@ static void run_many(const struct supervisor *supervisor, unsigned n)
 
 static bool is_at_rest(const struct look *now, const struct look *wanted)
 {
-	return now->descriptors == wanted->descriptors && now->processes == 0 && now->groups == 0;
+	return now->descriptors == wanted->descriptors && now->processes == 0 && now->groups == 0 &&
+	       now->namespaces <= wanted->namespaces + OTHERS;
 }
 
 /* Cells are taken down in the background. */
@@ -247,6 +253,7 @@ START_TEST(after_many_runs_everything_is_as_it_was)
 	ck_assert_uint_eq(after.launcher_mounts, idle.launcher_mounts);
 	ck_assert_uint_eq(after.processes, 0);
 	ck_assert_uint_eq(after.groups, 0);
+	ck_assert_uint_le(after.namespaces, idle.namespaces + OTHERS);
 	ck_assert_uint_le(after.supervisor_kib, before.supervisor_kib + GROWN_KIB);
 	ck_assert_uint_le(after.launcher_kib, before.launcher_kib + GROWN_KIB);
 	supervisor_close(&supervisor);
