@@ -5,8 +5,9 @@ set -u
 runner=$(dirname "$0")/../lib/run
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-unset TEST_CASE
 n=0
+
+[ -z "${TEST_CASE:-}" ] || { echo "not ok 1 - no case '$TEST_CASE': its promises have no names" && echo 1..1 && exit 1; }
 
 # comes_to SUMMARY SECONDS PROGRAM: the runner ends with that summary and the status that goes with it.
 comes_to() {
@@ -75,5 +76,31 @@ echo 'no such tool'; exit 77
 END
 promise 'a check fails with anything else' '0 passed, 1 failed, 0 skipped' check= <<'END'
 exit 2
+END
+
+# chooses NAME CASE SUMMARY PREFIX: the same with --case.
+chooses() {
+	n=$((n + 1))
+	program=$dir/test_program
+	{ echo '#!/bin/sh' && cat; } >"$program"
+	said=$("$runner" --logs "$dir/logs" --case "$2" "${4:-}$program" 2>&1)
+	if [ "$(echo "$said" | tail -n 1)" = "$3" ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1: $(echo "$said" | tr '\n' '|')"
+	fi
+}
+
+chooses 'a script that reads TEST_CASE is told the case' one '1 passed, 0 failed, 0 skipped' <<'END'
+[ "${TEST_CASE:-}" = one ] && printf 'ok 1 - one\n1..1\n'
+END
+chooses 'a script that does not is refused' one '0 passed, 1 failed, 0 skipped' <<'END'
+printf 'ok 1 - one\nok 2 - other\n1..2\n'
+END
+chooses 'a case that is not there fails' none '0 passed, 1 failed, 0 skipped' <<'END'
+[ "${TEST_CASE:-one}" = one ] && echo 'ok 1 - one'; echo 1..0
+END
+chooses 'a check has no cases' one '0 passed, 1 failed, 0 skipped' check= <<'END'
+exit 0
 END
 echo "1..$n"
