@@ -33,15 +33,21 @@ static bool holds(uint16_t code, uint32_t accumulator, uint32_t k)
 	abort();
 }
 
-uint32_t filter_evaluate(const struct filter_program *program, const struct seccomp_data *data)
+uint32_t filter_explain(
+	const struct filter_program *program, const struct seccomp_data *data, unsigned *ret_looked)
 {
+	const uint32_t first_argument = offsetof(struct seccomp_data, args);
 	uint32_t accumulator = 0;
+
+	*ret_looked = 0;
 
 	for (size_t pc = 0; pc < program->len; pc++) {
 		const struct sock_filter *insn = &program->insns[pc];
 		switch (insn->code) {
 		case BPF_LD | BPF_W | BPF_ABS:
 			accumulator = load(data, insn->k);
+			if (insn->k >= first_argument)
+				*ret_looked |= 1u << (insn->k - first_argument) / sizeof(uint64_t);
 			break;
 		case BPF_ALU | BPF_AND | BPF_K:
 			accumulator &= insn->k;
@@ -57,6 +63,13 @@ uint32_t filter_evaluate(const struct filter_program *program, const struct secc
 	}
 	assert(!"a program that does not end with a return");
 	abort();
+}
+
+uint32_t filter_evaluate(const struct filter_program *program, const struct seccomp_data *data)
+{
+	unsigned looked;
+
+	return filter_explain(program, data, &looked);
 }
 
 void filter_syscall_name(uint32_t arch, int nr, char *buf, size_t size)

@@ -31,6 +31,7 @@ struct filter_calls {
 	uint64_t bits[FILTER_NUMBERS / 64];
 };
 
+void filter_calls_put(struct filter_calls *calls, uint32_t nr); /* below FILTER_NUMBERS */
 void filter_calls_add(struct filter_calls *calls, const struct filter_calls *more);
 bool filter_calls_hold(const struct filter_calls *calls, uint32_t nr);
 
@@ -59,6 +60,10 @@ void filter_free(struct filter_program *program);
  * covers the instructions that filter_compile emits and asserts on others. */
 struct seccomp_data;
 uint32_t filter_evaluate(const struct filter_program *program, const struct seccomp_data *data);
+
+/* The same. *RET_LOOKED: the arguments that were looked at on the way (bit I: argument I). */
+uint32_t filter_explain(
+	const struct filter_program *program, const struct seccomp_data *data, unsigned *ret_looked);
 
 /* The name of a call for people: "mount"; "i386:21" for the 32-bit table, "x32:165" for the x32 range, "#999" for an
  * unknown number. BUF of SIZE bytes, cut if it must be. */
