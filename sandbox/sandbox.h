@@ -82,7 +82,7 @@ struct sandbox_result {
 	int32_t signal;	       /* > 0 when a signal ended the target, also beside a limit; else 0 */
 	int32_t syscall_nr;    /* FORBIDDEN_SYSCALL: the number as called; else -1 */
 	uint32_t syscall_arch; /* FORBIDDEN_SYSCALL: AUDIT_ARCH_* */
-	uint32_t reserved;
+	uint32_t is_traced;    /* 1: its seccomp profile was not in force (sandbox_options.trace_fd) */
 	char syscall_name[32]; /* FORBIDDEN_SYSCALL: its name or "i386:11", "x32:1"; else "" */
 	uint64_t cpu_user_usec;
 	uint64_t cpu_system_usec;
@@ -154,6 +154,24 @@ struct sandbox_options {
 	unsigned
 		pool; /* cells kept ready of each kind that was asked for; 0: each is made when a run comes */
 	bool has_variants; /* `cofferdam verify`: policies that run attacks in the place of each step (policy.h) */
+	int trace_fd; /* 0: none. Else every run of this engine is traced: an empty memory file (borrowed until the
+	               * close; open for reading and writing) which gets one struct sandbox_traced for each kind of
+	               * call that the profile would have refused. One run at a time, its notes to be taken, and the
+	               * file emptied, before the next. Not for programs that nobody trusts: see docs/threat-model.md */
+};
+
+/* Calls of one kind in a traced run, as they stand in trace_fd. They are made, but for those that no trace makes
+ * (sandbox/policy/tracing.h), which get the profile's answer; where that is to end the run, ENOSYS. */
+struct sandbox_traced {
+	uint64_t count;
+	uint64_t args[6]; /* those in TOLD, the others are 0 */
+	uint32_t told;	  /* bit I: argument I tells kinds apart */
+	uint32_t
+		is_various; /* 1: TOLD is empty, since there were more than BOUND_TRACED_KINDS kinds of this call */
+	int32_t nr;
+	uint32_t arch;	 /* AUDIT_ARCH_* */
+	uint32_t answer; /* the profile's: SECCOMP_RET_* with its data */
+	uint32_t is_made;
 };
 
 /* Opens an engine. 0, or a negative errno with ERR filled: nothing is left behind. */

@@ -18,5 +18,7 @@ enum {
 	BOUND_POLICIES = 128,		      /* policies of one installation */
 	BOUND_POLICY_BYTES = 1024 * 1024,     /* one policy or profile file */
 	BOUND_INPUT_BYTES = 64 * 1024 * 1024, /* one input file or standard input given as a file */
+	BOUND_TRACED = 512,		      /* kinds of refused calls in one traced run */
+	BOUND_TRACED_KINDS = 16,	      /* of one system call, told apart by their arguments */
 	BOUND_RUNS = 1024,		      /* cells of one engine at one time: its block of user ids */
 };

@@ -42,6 +42,8 @@ struct cell_plan {
 	int stdio[3]; /* owned */
 	int file_fds[BOUND_FILES];
 	int collect_fds[BOUND_COLLECT];
+	int trace_fd;		    /* -1: the run is not traced */
+	unsigned long filter_flags; /* of a traced run's seccomp program, where the kernel has them */
 };
 
 /* pid 1 of a cell, from clone to _exit. */
@@ -73,6 +75,14 @@ int landlock_enter(int *ruleset_fd);
 /* From here on the calling process, and all it will start, is refused memory that is both writable and executable, and memory
  * that becomes executable afterwards, with EACCES. Without MDWE it needs no_new_privs. 0, or -1 with errno. (memory.c) */
 int memory_seal(bool has_mdwe);
+
+struct seccomp_notif;
+
+/* From here on the run is traced: keeps PLAN's seccomp program and puts its tracing form in its place. (trace.c) */
+void trace_begin(struct cell_plan *plan);
+bool trace_is_on(void);
+/* Notes the call that NOTIF tells of and answers it. (trace.c) */
+int trace_answer(int listener, const struct seccomp_notif *notif, struct sandbox_error *err);
 
 /* Starts the target: descriptors 0, 1, 2, rlimits, LAYERS, seccomp last, exec. *RET_LISTENER: the seccomp notification
  * descriptor (owned). *RET_CPU_NSEC: the CPU time that its process used for all this. Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */

@@ -162,14 +162,20 @@ static void receive_plan(struct cell_plan *plan, struct sandbox_error *err)
 	}
 }
 
-/* A call of the profile's kill group. The caller is held by the kernel until we answer, which we never do: the engine
- * kills the cell. ENOENT, EINTR: the caller was killed or interrupted meanwhile; its call did not happen. */
+/* A call of the profile's kill group. The caller is held by the kernel until we answer, which only a trace does: else the
+ * engine kills the cell. ENOENT, EINTR: the caller was killed or interrupted meanwhile; its call did not happen. */
 static void report_forbidden(int listener)
 {
 	struct seccomp_notif notif = {0};
+	struct sandbox_error err = {0};
 
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) < 0)
 		return;
+	if (trace_is_on()) {
+		if (trace_answer(listener, &notif, &err) < 0)
+			fail(&err, CELL_CONTROL_FD);
+		return;
+	}
 	struct wire_event event = {
 		.type = WIRE_FORBIDDEN,
 		.syscall_nr = notif.data.nr,
@@ -251,6 +257,8 @@ static void run_target(struct cell_plan *plan, struct cell_layers *layers, int s
 	struct sandbox_error err = {0};
 	int listener = -1;
 
+	if (plan->trace_fd >= 0)
+		trace_begin(plan);
 	pid_t target = cell_target_start(plan, layers, &listener, &target_setup_nsec, &err);
 	if (target < 0)
 		fail(&err, CELL_CONTROL_FD);

@@ -68,6 +68,7 @@ static int place_fds(struct cell_plan *plan, const int *fds)
 		plan->file_fds[i] = fds[next++];
 	for (uint32_t i = 0; i < head->ncollects; i++)
 		plan->collect_fds[i] = fds[next++];
+	plan->trace_fd = head->is_traced ? fds[next++] : -1;
 	for (size_t i = 0; i < next; i++)
 		if (fds[i] < 0)
 			return -EBADMSG;

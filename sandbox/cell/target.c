@@ -93,7 +93,10 @@ static int install_filter(struct start *start)
 		.filter = start->plan->filter,
 	};
 	/* Linux 5.0: NEW_LISTENER. Errno 524 (ENOTSUPP) here means bpf_jit_limit is used up: the host's fault. */
-	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	unsigned long listen = SECCOMP_FILTER_FLAG_NEW_LISTENER, flags = start->plan->filter_flags;
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen | flags, &program);
+	if (fd < 0 && errno == EINVAL && flags != 0)
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen, &program);
 	if (fd < 0)
 		return -1;
 	start->listener = (int)fd;

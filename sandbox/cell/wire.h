@@ -23,7 +23,7 @@ enum {
 	WIRE_WRITABLE_PATH = 64, /* with its NUL */
 	WIRE_JOIN_FDS = 5, /* cgroup descriptors of one cell: one per hierarchy, and CLONE_INTO_CGROUP's */
 	WIRE_ORDER_FDS = 1 + WIRE_JOIN_FDS,
-	WIRE_PLAN_FDS = 3 + BOUND_FILES + BOUND_COLLECT,
+	WIRE_PLAN_FDS = 3 + BOUND_FILES + BOUND_COLLECT + 1,
 	WIRE_FDS_MAX = WIRE_PLAN_FDS,
 };
 
@@ -59,7 +59,7 @@ struct wire_reply {
 };
 
 /* Followed by filter_len instructions, then the strings, each with its NUL: argv, environment, file names, collect
- * names. Descriptors: standard input if has_stdin, output, error, files, collects. */
+ * names. Descriptors: standard input if has_stdin, output, error, files, collects, the notes of a trace if is_traced. */
 struct wire_plan {
 	struct sandbox_limits limits;
 	uint32_t nargs, nenv, nfiles, ncollects;
@@ -67,6 +67,7 @@ struct wire_plan {
 	uint32_t stdin_is_file; /* copied into the cell; otherwise a pipe's read end, passed on */
 	uint32_t filter_len;
 	uint32_t strings_bytes;
+	uint32_t is_traced;
 	uint64_t files_executable; /* bit i: file i */
 	uint64_t collect_max[BOUND_COLLECT];
 };

@@ -55,6 +55,8 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, sand
 			err, ECHILD, "engine.launcher", "the launcher ended: this engine runs nothing more");
 	if (sandbox->nruns == BOUND_RUNS)
 		return error_set(err, EAGAIN, "engine.runs", "%d runs are open", BOUND_RUNS);
+	if (sandbox->trace_fd > 0 && sandbox->nruns > 0)
+		return error_set(err, EBUSY, "engine.trace", "one run is traced at a time");
 	struct sandbox_run *run = run_new(sandbox, done, user);
 	if (run == NULL)
 		return error_set(err, ENOMEM, "engine.runs", "run");
@@ -161,9 +163,11 @@ static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
 /* What the launcher may call: what it and inits need, and whatever a job of these policies may. */
 static int read_launcher_filter(struct sandbox *sandbox, const char *policies_dir, struct sandbox_error *err)
 {
-	const struct filter_calls passed = policy_set_passed(sandbox->policies);
+	struct filter_calls passed = policy_set_passed(sandbox->policies);
 	struct filter_program program = {0};
 
+	if (sandbox->trace_fd > 0)
+		filter_calls_put(&passed, SYS_ioctl); /* inits answer the calls that they are asked about */
 	int r = policy_profile_load(policies_dir, "launcher", &passed, &program, err);
 	if (r == 0) {
 		sandbox->setup.filter_len = program.len;
@@ -214,6 +218,7 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 	if (sandbox->cpus == 0)
 		sandbox->cpus =
 			1024; /* more CPUs than cpu_set_t holds: a higher guess means earlier checks */
+	sandbox->trace_fd = options->trace_fd;
 	sandbox->uid_first = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
 	sandbox->images_dir = strdup(options->images_dir);
 	return sandbox;

@@ -138,6 +138,7 @@ struct dying {
 
 struct sandbox {
 	int epoll_fd, timer_fd, null_fd;
+	int trace_fd; /* borrowed; 0: runs are not traced */
 	int spare_fd; /* given up for a moment when there is no other to read evidence with (limits_read) */
 	struct watch timer_watch, launcher_watch;
 	uint64_t timer_nsec; /* what it is set to */

@@ -290,6 +290,17 @@ static int put_collects(struct builder *builder, struct sandbox_error *err)
 	return 0;
 }
 
+/* Not for the request to ask: the engine was opened so. */
+static int put_trace(struct builder *builder, struct sandbox_error *err)
+{
+	int fd = builder->run->sandbox->trace_fd;
+
+	if (fd <= 0)
+		return 0;
+	builder->head->is_traced = builder->run->result.is_traced = 1;
+	return keep_file(builder, fd, O_WRONLY, "trace_fd", err);
+}
+
 /* --- standard streams --- */
 
 static int put_stdin(struct builder *builder, struct sandbox_error *err)
@@ -382,6 +393,8 @@ static int build(struct builder *builder, struct sandbox_error *err)
 		r = put_extras(builder, err);
 	if (r == 0)
 		r = put_collects(builder, err);
+	if (r == 0)
+		r = put_trace(builder, err);
 	return r == 0 ? check_sizes(builder, err) : r;
 }
 

@@ -212,6 +212,8 @@ json_t *report_result(const struct sandbox_result *result)
 	size_t name_length = strnlen(result->syscall_name, sizeof(result->syscall_name));
 	int r = 0;
 
+	if (result->is_traced != 0)
+		r |= json_object_set_new(json, "traced", json_true());
 	r |= json_object_set_new(json, "cause", cause_json(result));
 	r |= json_object_set_new(json, "exit_code", is_exit ? json_integer(result->exit_code) : json_null());
 	r |= json_object_set_new(

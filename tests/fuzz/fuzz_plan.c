@@ -37,6 +37,7 @@ static void check_plan(const struct cell_plan *plan, const char *buf, size_t siz
 		FUZZ_REQUIRE(plan->file_fds[i] == next++);
 	for (uint32_t i = 0; i < head->ncollects; i++)
 		FUZZ_REQUIRE(plan->collect_fds[i] == next++);
+	FUZZ_REQUIRE(plan->trace_fd == (head->is_traced ? next++ : -1));
 	FUZZ_REQUIRE((size_t)(next - FD_FIRST) == nfds);
 }
 
@@ -76,6 +77,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		head.filter_len = 1;
 	head.strings_bytes = (uint32_t)(rest - head.filter_len * sizeof(struct sock_filter));
 	memcpy(data + 1, &head, sizeof(head));
-	data[0] = (uint8_t)((head.has_stdin != 0) + 2 + (head.nfiles + head.ncollects) % WIRE_PLAN_FDS);
+	data[0] = (uint8_t)((head.has_stdin != 0) + (head.is_traced != 0) + 2 +
+			    (head.nfiles + head.ncollects) % WIRE_PLAN_FDS);
 	return size;
 }

@@ -66,7 +66,22 @@ START_TEST(a_good_plan_is_split_into_its_parts)
 	ck_assert_int_eq(plan.stdio[2], 101);
 	ck_assert_int_eq(plan.file_fds[0], 102);
 	ck_assert_int_eq(plan.collect_fds[0], 103);
+	ck_assert_int_eq(plan.trace_fd, -1);
 	ck_assert_ptr_eq(plan.filter, sample.filter);
+}
+END_TEST
+
+START_TEST(a_traced_plan_has_one_descriptor_more)
+{
+	struct sample sample;
+	struct cell_plan plan;
+	size_t size = make_sample(&sample);
+
+	sample.head.is_traced = 1;
+	ck_assert_int_eq(parse(&sample, size, 4, &plan), -EBADMSG);
+	ck_assert_int_eq(parse(&sample, size, 5, &plan), 0);
+	ck_assert_int_eq(plan.collect_fds[0], 103);
+	ck_assert_int_eq(plan.trace_fd, 104);
 }
 END_TEST
 
@@ -170,6 +185,7 @@ START_TEST(descriptors_arrive_close_on_exec_and_in_order)
 END_TEST
 
 TEST_PROGRAM("plan", 30, tcase_add_test(tc, a_good_plan_is_split_into_its_parts);
+	     tcase_add_test(tc, a_traced_plan_has_one_descriptor_more);
 	     tcase_add_test(tc, every_other_size_is_refused);
 	     tcase_add_test(tc, every_other_number_of_descriptors_is_refused);
 	     tcase_add_test(tc, counts_beyond_their_bounds_or_the_strings_are_refused);
