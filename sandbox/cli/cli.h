@@ -24,6 +24,12 @@ int command_doctor(int argc, char *argv[]);
 int command_check(int argc, char *argv[]);
 int command_verify(int argc, char *argv[]);
 int command_bench(int argc, char *argv[]);
+int command_trace(int argc, char *argv[]);
+
+/* `run` and `exec`, traced or not; IS_TRACED comes with command_trace's usage. */
+int cli_run(int argc, char *argv[], bool is_traced);
+int cli_exec(int argc, char *argv[], bool is_traced);
+extern const char cli_trace_usage[];
 
 /* --- options --- */
 

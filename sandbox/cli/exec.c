@@ -12,6 +12,7 @@ struct exec_options {
 	struct engine_config engine;
 	struct sandbox_limits limits;
 	const char *input, *report;
+	bool is_traced;
 };
 
 #define CLI_LIMITS_OF exec_options
@@ -164,8 +165,10 @@ static int write_report(struct course *course, struct sandbox_error *err)
 	return cli_report_write(course->report,
 		json_pack("{s:s, s:s, s:o, s:o}", "language", course->policy->name, "verdict",
 			report_verdict_name(verdict), "compile",
-			compiled ? report_result(compiled) : json_null(), "run",
-			course->has_run ? report_result(&course->run) : json_null()),
+			compiled ? session_report(&course->session, SANDBOX_COMPILE, compiled) : json_null(),
+			"run",
+			course->has_run ? session_report(&course->session, SANDBOX_RUN, &course->run)
+					: json_null()),
 		err);
 }
 
@@ -173,7 +176,8 @@ static int open_all(struct course *course, struct sandbox_error *err)
 {
 	const char *language = course->words->words[0];
 
-	int r = session_open(&course->session, &course->options->engine, language, err);
+	int r = session_open(
+		&course->session, &course->options->engine, language, course->options->is_traced, err);
 	if (r < 0)
 		return r;
 	course->policy = session_policy(&course->session, language);
@@ -221,9 +225,9 @@ static int check_usage(const struct cli_words *words, int next, struct sandbox_e
 	return 0;
 }
 
-static int exec_words(struct cli_words *words)
+static int exec_words(struct cli_words *words, bool is_traced)
 {
-	struct exec_options options;
+	struct exec_options options = {.is_traced = is_traced};
 	struct course course = {
 		.options = &options,
 		.words = words,
@@ -235,8 +239,8 @@ static int exec_words(struct cli_words *words)
 	struct sandbox_error err = {0};
 	int next;
 
-	int r = config_parse(rows, ARRAY_SIZE(rows), &options, words->noptions, words->options, usage, stdout,
-		&next, &err);
+	int r = config_parse(rows, ARRAY_SIZE(rows), &options, words->noptions, words->options,
+		is_traced ? cli_trace_usage : usage, stdout, &next, &err);
 	if (r == CONFIG_HELP)
 		return 0;
 	if (r == 0)
@@ -257,13 +261,18 @@ static int exec_words(struct cli_words *words)
 	return r;
 }
 
-int command_exec(int argc, char *argv[])
+int cli_exec(int argc, char *argv[], bool is_traced)
 {
 	struct cli_words words;
 
 	if (cli_split(rows, ARRAY_SIZE(rows), argc, argv, &words) < 0)
 		return cli_complain(&(struct sandbox_error){ENOMEM, "usage", "no memory"});
-	int r = exec_words(&words);
+	int r = exec_words(&words, is_traced);
 	cli_words_free(&words);
 	return r;
+}
+
+int command_exec(int argc, char *argv[])
+{
+	return cli_exec(argc, argv, false);
 }

@@ -16,6 +16,8 @@ static const struct {
 } commands[] = {
 	{"run", command_run, "run one command in a cell"},
 	{"exec", command_exec, "compile and run source files in cells"},
+	{"trace", command_trace,
+		"run or exec with the profile's refusals noted instead, and propose a profile"},
 	{"serve", command_serve, "start supervisor and service together"},
 	{"supervise", command_supervise, "start the supervisor alone (systemd)"},
 	{"doctor", command_doctor, "say what this host offers and lacks"},

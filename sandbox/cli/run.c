@@ -2,13 +2,13 @@
 #include "sandbox/cli/cli.h"
 #include "sandbox/cli/files.h"
 #include "sandbox/cli/session.h"
-#include "sandbox/report/report.h"
 
 struct run_options {
 	struct engine_config engine;
 	struct sandbox_limits limits;
 	const char *policy, *report;
 	struct config_list files;
+	bool is_traced;
 };
 
 #define CLI_LIMITS_OF run_options
@@ -29,11 +29,11 @@ static int run_in(struct session *session, const struct run_options *options, co
 {
 	struct sandbox_result result;
 
-	int r = session_open(session, &options->engine, options->policy, err);
+	int r = session_open(session, &options->engine, options->policy, options->is_traced, err);
 	if (r == 0)
 		r = session_run(session, step, &result, err);
 	if (r == 0)
-		r = cli_report_write(report, report_result(&result), err);
+		r = cli_report_write(report, session_report(session, SANDBOX_RUN, &result), err);
 	if (r < 0)
 		return r;
 	const struct sandbox_limits limits = session_limits(session, &step->spec);
@@ -82,14 +82,15 @@ static int run(const struct run_options *options, char *argv[], int report, stru
 	return r;
 }
 
-int command_run(int argc, char *argv[])
+int cli_run(int argc, char *argv[], bool is_traced)
 {
-	struct run_options options;
+	struct run_options options = {.is_traced = is_traced};
 	struct sandbox_error err = {0};
 	_cleanup_close_ int report = -1;
 	int next;
 
-	int r = config_parse(rows, ARRAY_SIZE(rows), &options, argc, argv, usage, stdout, &next, &err);
+	int r = config_parse(rows, ARRAY_SIZE(rows), &options, argc, argv,
+		is_traced ? cli_trace_usage : usage, stdout, &next, &err);
 	if (r == CONFIG_HELP)
 		return 0;
 	if (r == 0)
@@ -100,4 +101,9 @@ int command_run(int argc, char *argv[])
 		return r;
 	cli_report_fault(report, &err);
 	return cli_complain(&err);
+}
+
+int command_run(int argc, char *argv[])
+{
+	return cli_run(argc, argv, false);
 }

@@ -1,15 +1,17 @@
 #include "sandbox/cli/session.h"
 
+#include "sandbox/cli/notes.h"
 #include "sandbox/cli/stream.h"
+#include "sandbox/report/report.h"
 
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
 int session_open(struct session *session, const struct engine_config *config, const char *only,
-	struct sandbox_error *err)
+	bool is_traced, struct sandbox_error *err)
 {
-	const struct sandbox_options options = {
+	struct sandbox_options options = {
 		.policies_dir = config->policies_dir,
 		.images_dir = config->images_dir,
 		.cgroup_parent = config->cgroup_parent,
@@ -23,6 +25,11 @@ int session_open(struct session *session, const struct engine_config *config, co
 	session->signal_fd = cli_open_signals(err);
 	if (session->signal_fd < 0)
 		return session->signal_fd;
+	if (is_traced) {
+		session->trace_fd = options.trace_fd = fd_memfd("trace", "", 0);
+		if (options.trace_fd < 0)
+			return error_set(err, -options.trace_fd, "trace", "memory file");
+	}
 	return sandbox_open(&options, &session->sandbox, err);
 }
 
@@ -30,6 +37,31 @@ void session_close(struct session *session)
 {
 	session->sandbox = sandbox_close(session->sandbox);
 	session->signal_fd = fd_close(session->signal_fd);
+	if (session->trace_fd > 0)
+		(void)close(session->trace_fd);
+	session->trace_fd = 0;
+	for (int step = 0; step < SANDBOX_STEP_N; step++)
+		json_decref(session->traces[step]);
+}
+
+json_t *session_report(
+	const struct session *session, enum sandbox_step step, const struct sandbox_result *result)
+{
+	json_t *json = report_result(result), *trace = session->traces[step];
+
+	if (json == NULL || trace == NULL || json_object_update(json, trace) == 0)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+/* What the run that ended has left in the trace's file. */
+static int take_notes(struct session *session, const struct sandbox_spec *spec, struct sandbox_error *err)
+{
+	const struct policy *policy = session_policy(session, spec->policy);
+	const char *profile = policy->steps[spec->step].profile;
+
+	return notes_take(session->trace_fd, profile, &session->traces[spec->step], err);
 }
 
 const struct policy *session_policy(const struct session *session, const char *name)
@@ -197,5 +229,7 @@ int session_run(struct session *session, const struct session_step *step, struct
 		*err = course->fault;
 		r = -course->fault.errno_value;
 	}
+	if (r == 0 && session->trace_fd > 0)
+		r = take_notes(session, &step->spec, err);
 	return r;
 }

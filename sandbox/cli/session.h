@@ -5,14 +5,16 @@
 #include "sandbox/policy/policy.h"
 
 struct session {
-	struct sandbox *sandbox; /* owned */
-	int signal_fd;		 /* owned */
-	int caught;		 /* SIGINT, SIGTERM or SIGHUP came: the run was cancelled; 0: none */
+	struct sandbox *sandbox;	/* owned */
+	int signal_fd;			/* owned */
+	int caught;			/* SIGINT, SIGTERM or SIGHUP came: the run was cancelled; 0: none */
+	int trace_fd;			/* owned; 0: steps are not traced */
+	json_t *traces[SANDBOX_STEP_N]; /* owned; what was noted of a step */
 };
 
 /* ONLY: the one policy that will be used. 0 or -errno with ERR; close it in either case. */
 int session_open(struct session *session, const struct engine_config *config, const char *only,
-	struct sandbox_error *err);
+	bool is_traced, struct sandbox_error *err);
 void session_close(struct session *session);
 
 struct session_step {
@@ -24,6 +26,10 @@ struct session_step {
 /* Runs it to its end, its output passed on completely. 0 with RESULT; -errno with ERR: as sandbox_start, or the host. */
 int session_run(struct session *session, const struct session_step *step, struct sandbox_result *result,
 	struct sandbox_error *err);
+
+/* RESULT as JSON, and what was noted of the STEP that it is of. NULL: no memory. */
+json_t *session_report(
+	const struct session *session, enum sandbox_step step, const struct sandbox_result *result);
 
 /* The policy that NAME means. Borrowed. */
 const struct policy *session_policy(const struct session *session, const char *name);
