@@ -4,11 +4,12 @@
 #include "sandbox/base/fd.h"
 
 /* Compiling has the policy's limits but for these. */
-#define LEAN                                                                                                 \
+#define LEAN_FOR(sec)                                                                                        \
 	{                                                                                                    \
-		.cpu_usec = 3000000, .wall_usec = 12000000, .memory_bytes = 256 << 20,                       \
+		.cpu_usec = (sec)*1000000, .wall_usec = (sec)*4000000, .memory_bytes = 256 << 20,            \
 		.output_bytes = 256 << 10                                                                    \
 	}
+#define LEAN LEAN_FOR(3)
 
 /* A row of one file. LIMITS: a struct sandbox_limits in braces; what follows are fields of struct source. */
 #define CPP(row, what, from, text, lim, ...)                                                                 \
@@ -128,7 +129,7 @@ static const struct corpus_row rows[] = {
 		"#define H(n) T(n##0) T(n##1) T(n##2) T(n##3) T(n##4) T(n##5) T(n##6) T(n##7) T(n##8) "
 		"T(n##9)\n"
 		"H(a) H(b) H(c) H(d) H(e) H(f) H(g) H(h)" MAIN,
-		LEAN, .ends = 1U << SANDBOX_OUTPUT_LIMIT),
+		LEAN_FOR(30), .ends = 1U << SANDBOX_OUTPUT_LIMIT),
 	CPP(69, "a diagnostic that is one long line", "1 GiB in one #error",
 		"#define A \"xxxxxxxxxxxxxxxx\" \"xxxxxxxxxxxxxxxx\"\n#define B A A A A A A A A\n#define C B "
 		"B B B B B "

@@ -10,7 +10,7 @@
 		51, "waiting without end: " how, from, SITE_RUN | SITE_COMMAND, "attack_ways wait " how,     \
 			SANDBOX_WALL_LIMIT, {"waiting"},                                                     \
 		{                                                                                            \
-			.wall_usec = 200000                                                                  \
+			.wall_usec = 500000                                                                  \
 		}                                                                                            \
 	}
 

@@ -209,9 +209,10 @@ START_TEST(many_runs_at_once_get_each_its_own)
 	warm_up(host, pids);
 	const char *const argv[] = {"/bin/sh", "-c", "readlink /proc/self/ns/pid; sleep 0.2", NULL};
 	for (int i = 0; i < RUNS; i++)
-		cells[i] = cell_start(
-			host, &(struct cell_plan){
-				      .policy = "attack-command", .argv = argv, .has_policy_limits = true});
+		cells[i] = cell_start(host, &(struct cell_plan){.policy = "attack-command",
+						    .argv = argv,
+						    .limits.wall_usec = 60000000,
+						    .has_policy_limits = true});
 	for (int i = 0; i < RUNS; i++) {
 		cell_wait(cells[i]);
 		cell_expect_exit(cells[i], 0);
