@@ -80,7 +80,7 @@ static int prepare_reply(struct http_reply *reply, const struct job *job, struct
 
 /* Durable in the store first, then in the queue. Should the second fail, the client is told to try again; the job
  * is then found and run at the next start (store->recover), never lost, at worst done twice under two ids. */
-static int accept(struct api *api, const struct job *job, struct sandbox_error *err)
+static int store_and_send(struct api *api, const struct job *job, struct sandbox_error *err)
 {
 	struct store *store = api->service->store;
 	struct queue *queue = api->service->queue;
@@ -91,6 +91,16 @@ static int accept(struct api *api, const struct job *job, struct sandbox_error *
 	if (r == 0)
 		r = queue->operations->send(queue, job->id, job->language, err);
 	return r;
+}
+
+static int accept(struct api *api, const struct job *job, struct sandbox_error *err)
+{
+	struct batch *batch = api->service->batch;
+	struct sandbox_error ignored = {0};
+
+	if (batch_begin(batch) && batch_end(batch, store_and_send(api, job, &ignored) == 0))
+		return 0;
+	return store_and_send(api, job, err);
 }
 
 static void note_accepted(struct api *api, const struct job *job)

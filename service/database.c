@@ -249,6 +249,17 @@ static int open_file(struct database *db, struct sandbox_error *err)
 	return r == 0 ? open_log(db, err) : r;
 }
 
+/* Recursive: a batch holds it across the calls that it is made of. */
+static void init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attributes;
+
+	(void)pthread_mutexattr_init(&attributes);
+	(void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	(void)pthread_mutex_init(lock, &attributes);
+	(void)pthread_mutexattr_destroy(&attributes);
+}
+
 int database_open(const char *dir, struct database **ret, struct sandbox_error *err)
 {
 	struct database *db = calloc(1, sizeof(*db));
@@ -256,7 +267,7 @@ int database_open(const char *dir, struct database **ret, struct sandbox_error *
 	if (db == NULL)
 		return error_set(err, ENOMEM, stage, "no memory");
 	db->dirfd = db->log_fd = -1;
-	(void)pthread_mutex_init(&db->lock, NULL);
+	init_lock(&db->lock);
 	database_sync_init(&db->sync);
 	int r = lock_directory(dir, &db->dirfd, err);
 	if (r == 0 && asprintf(&db->path, "%s/%s", dir, file_name) < 0) {

@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How soon what was committed must survive a power cut. */
+enum database_sync_need { SYNC_NONE, SYNC_SOON, SYNC_NOW };
+
 enum database_transaction { TRANSACTION_BEGIN, TRANSACTION_COMMIT, TRANSACTION_ROLLBACK, TRANSACTION_N };
 
 /* Syncs are numbered by who wants them. */
@@ -28,8 +31,8 @@ struct database_sync {
 	int errno_value; /* the first sync that failed: what was written since is uncertain, for good */
 };
 
-/* One connection, used by one thread at a time: the caller holds `lock` from a statement's begin to its end, and across
- * a transaction. */
+/* One connection, used by one thread at a time: the caller holds `lock` (recursive) from a statement's begin to its end,
+ * and across a transaction. */
 struct database {
 	char *path;				  /* owned */
 	int dirfd;				  /* owned: DIR */
@@ -39,6 +42,8 @@ struct database {
 	pthread_mutex_t lock;
 	/* There was no memory to roll back, and a transaction is still open. The next call does it before anything else. */
 	bool is_stuck;
+	bool is_batch;		      /* the lock's holder is in a batch (batch_sqlite.c), */
+	enum database_sync_need owed; /* which owes this when it is committed */
 	struct database_sync sync;
 };
 

@@ -195,6 +195,8 @@ static int open_backends(struct program *program, struct sandbox_error *err)
 		r = queue_sqlite_open(program->database, &service->queue, err);
 	if (r == 0)
 		r = objects_files_open(program->database, &service->objects, err);
+	if (r == 0)
+		r = batch_sqlite_open(program->database, &service->batch, err);
 	return r;
 }
 
@@ -284,6 +286,8 @@ static void stop(struct program *program)
 
 	program->server = http_server_close(program->server);
 	program->workers = workers_stop(program->workers);
+	if (service->batch != NULL)
+		service->batch = service->batch->operations->close(service->batch);
 	if (service->objects != NULL)
 		service->objects = service->objects->operations->close(service->objects);
 	if (service->queue != NULL)

@@ -38,6 +38,7 @@ struct objects {
 
 struct database;
 
+/* What is no larger does not wait for the disk when it is put: it may be part of a batch. */
 enum { OBJECTS_SMALL_BYTES = 32 * 1024 };
 
 /* Up to OBJECTS_SMALL_BYTES in DB (borrowed), larger ones as files below its directory's objects/; HMAC-SHA-256

@@ -9,6 +9,7 @@
 #include "sandbox/base/fd.h"
 #include "service/sqlite_util.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -157,6 +158,7 @@ static int queue_receive(struct queue *base, unsigned wait_msec, unsigned lease_
 {
 	struct queue_sqlite *queue = lock(base);
 	const struct timespec end = msec_from_now(wait_msec);
+	assert(wait_msec == 0 || !queue->client.db->is_batch);
 	int r = QUEUE_EMPTY;
 
 	while (!queue->is_stopped) {

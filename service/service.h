@@ -1,6 +1,7 @@
 /* service.h: what the service's parts share: configuration and the three backends. */
 #pragma once
 
+#include "service/batch.h"
 #include "service/objects.h"
 #include "service/queue.h"
 #include "service/store.h"
@@ -36,6 +37,7 @@ struct service {
 	struct store *store;
 	struct queue *queue;
 	struct objects *objects;
+	struct batch *batch;	     /* NULL: they are not kept in one place */
 	struct artifacts *artifacts; /* NULL: off, or this process runs no jobs */
 	struct languages *languages;
 	struct metrics *metrics;

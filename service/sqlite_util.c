@@ -54,6 +54,24 @@ void sqlite_unlock(struct sqlite_client *client)
 	(void)pthread_mutex_unlock(&client->db->lock);
 }
 
+int sqlite_end(struct sqlite_client *client, int r, enum database_sync_need need, struct sandbox_error *err)
+{
+	struct database *db = client->db;
+
+	if (r == 0 && need > db->owed)
+		db->owed = need;
+	if (db->is_batch) {
+		sqlite_unlock(client);
+		return r;
+	}
+	need = r == 0 ? db->owed : SYNC_NONE;
+	db->owed = SYNC_NONE;
+	sqlite_unlock(client);
+	if (need == SYNC_SOON)
+		database_sync_soon(db);
+	return need == SYNC_NOW ? database_sync(db, err) : r;
+}
+
 /* --- transactions --------------------------------------------------------------------------------------------- */
 
 /* Has an earlier transaction been left for want of memory? Now, or this operation fails as well. */
@@ -66,8 +84,9 @@ static int leave_stuck(struct sqlite_client *client)
 
 int sqlite_begin(struct sqlite_client *client, struct sandbox_error *err)
 {
+	if (client->db->is_batch)
+		return 0;
 	int code = leave_stuck(client);
-
 	if (code == SQLITE_OK)
 		code = database_transact(client->db, TRANSACTION_BEGIN);
 	return code == SQLITE_OK ? 0 : fail(client, code, err);
@@ -75,8 +94,9 @@ int sqlite_begin(struct sqlite_client *client, struct sandbox_error *err)
 
 int sqlite_commit(struct sqlite_client *client, struct sandbox_error *err)
 {
+	if (client->db->is_batch)
+		return 0;
 	int code = database_transact(client->db, TRANSACTION_COMMIT);
-
 	if (code == SQLITE_OK)
 		return 0;
 	sqlite_rollback(client);

@@ -22,8 +22,12 @@ void sqlite_client_close(struct sqlite_client *client);
 /* The database's lock: held from a call's begin to its end, and across a transaction. */
 void sqlite_lock(struct sqlite_client *client);
 void sqlite_unlock(struct sqlite_client *client);
+/* Unlocks after a write that returned R, and when that is 0 sees to it that what was committed becomes durable as NEED
+ * says; within a batch, when that is committed. Returns R, or the negative errno of the sync. */
+int sqlite_end(struct sqlite_client *client, int r, enum database_sync_need need, struct sandbox_error *err);
 
-/* BEGIN IMMEDIATE: writers of other processes wait from here on. */
+/* BEGIN IMMEDIATE: writers of other processes wait from here on. Within a batch, begin and commit do nothing, and
+ * rollback undoes the whole of it. */
 int sqlite_begin(struct sqlite_client *client, struct sandbox_error *err);
 int sqlite_commit(struct sqlite_client *client, struct sandbox_error *err);
 void sqlite_rollback(struct sqlite_client *client);

@@ -210,8 +210,7 @@ static int store_create(struct store *store, const struct job *job, struct sandb
 		r = sqlite_commit(client, err);
 	else
 		sqlite_rollback(client);
-	sqlite_unlock(client);
-	return r == 0 ? database_sync(client->db, err) : r;
+	return sqlite_end(client, r, SYNC_NOW, err);
 }
 
 /* --- from state to state -------------------------------------------------------------------------------------- */
@@ -310,9 +309,7 @@ static int store_finish(struct store *store, const struct job *job, struct sandb
 		return r;
 	struct sqlite_client *client = lock(store);
 	r = set_finished(client, job, compile, run, err);
-	sqlite_unlock(client);
-	database_sync_soon(client->db);
-	return r;
+	return sqlite_end(client, r, SYNC_SOON, err);
 }
 
 static int set_queued(struct sqlite_client *client, const char *id, uint32_t attempt, bool is_failure,

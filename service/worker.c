@@ -16,26 +16,29 @@ struct workers {
 	unsigned nthreads;  /* started */
 };
 
-enum { RECEIVE_WAIT_MSEC = 10 * 1000 };
-
 static void *work(void *user)
 {
 	struct worker_context *context = user;
 
 	while (!worker_is_stopping(context)) {
-		struct sandbox_error err = {0};
-		struct queue_message message;
 		if (!worker_wait_for_supervisor(context))
 			break;
-		struct queue *queue = context->service->queue;
-		int r = queue->operations->receive(
-			queue, RECEIVE_WAIT_MSEC, WORKER_LEASE_MARGIN_SEC, &message, &err);
-		if (r == 0)
-			worker_handle(context, &message);
-		else if (r < 0)
-			worker_pause_after(context, "queue.receive", &err);
+		worker_next(context);
 	}
 	return NULL;
+}
+
+/* A lease outlasts the longest job of any language. */
+static unsigned lease_sec(const struct worker_context *context)
+{
+	const struct languages *languages = context->service->languages;
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < languages_count(languages); i++) {
+		uint64_t usec = runner_wall_usec(&context->runner, languages_at(languages, i));
+		longest = usec > longest ? usec : longest;
+	}
+	return (unsigned)(longest / 1000000) + WORKER_LEASE_MARGIN_SEC;
 }
 
 static int start_threads(struct workers *workers, unsigned n, struct sandbox_error *err)
@@ -61,6 +64,7 @@ int workers_start(struct service *service, unsigned n, struct workers **ret, str
 	workers->context.runner.socket = service->config.socket;
 	workers->context.runner.artifacts = service->artifacts;
 	workers->context.runner.run_limits = workers_run_limits(&service->config);
+	workers->context.lease_sec = lease_sec(&workers->context);
 	workers->context.runner.stop_fd = eventfd(0, EFD_CLOEXEC);
 	int r = 0;
 	if (workers->context.runner.stop_fd < 0)

@@ -2,8 +2,9 @@
  *
  * Receive (leased) → claim (conditional write) → compile and run → store the output → finish (conditional write) →
  * acknowledge. Whatever fails in between, the message comes back and the job is taken up again; the conditional
- * writes see to it that it has one result. A missing supervisor is waited for and costs a job nothing, nor does a
- * restart of the service; a job that meets other failures of the host again and again ends as internal_error. */
+ * writes see to it that it has one result. What stands side by side is one batch, where there are batches (batch.h).
+ * A missing supervisor is waited for and costs a job nothing, nor does a restart of the service; a job that meets other
+ * failures of the host again and again ends as internal_error. */
 #pragma once
 
 #include "service/service.h"

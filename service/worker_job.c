@@ -10,15 +10,19 @@
 #include <poll.h>
 #include <string.h>
 
-enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1 };
+enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1, RECEIVE_WAIT_MSEC = 10 * 1000 };
 
-/* Beside the conditions of runner_step.h: the message was received again, and the job is another worker's. */
-enum { DELIVERY_STALE = RUNNER_LOST + 1 };
+/* Beside the conditions of runner_step.h. */
+enum {
+	DELIVERY_STALE =
+		RUNNER_LOST + 1, /* the message was received again, and the job is another worker's */
+	DELIVERY_DONE,		 /* nothing is left to do */
+};
 
 /* A delivery on its way. */
 struct delivery {
 	struct worker_context *context;
-	const struct queue_message *message;
+	struct queue_message message;
 	struct job job; /* as claimed */
 	struct runner_output output;
 };
@@ -50,7 +54,8 @@ bool worker_wait_for_supervisor(struct worker_context *context)
 	return true;
 }
 
-void worker_pause_after(
+/* Logs a failure that is not a job's and waits a moment, so that a broken backend is not asked in a tight loop. */
+static void pause_after(
 	const struct worker_context *context, const char *what, const struct sandbox_error *err)
 {
 	log_event(LOG_LEVEL_ERROR, what, "e:error", err, NULL);
@@ -65,8 +70,8 @@ static void acknowledge(const struct delivery *delivery)
 	struct sandbox_error err = {0};
 
 	/* Not acknowledged: it comes again, finds a finished job and is acknowledged then. */
-	if (queue->operations->ack(queue, delivery->message, &err) < 0)
-		log_event(LOG_LEVEL_WARN, "queue.ack", "s:id", delivery->message->id, "e:error", &err, NULL);
+	if (queue->operations->ack(queue, &delivery->message, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "queue.ack", "s:id", delivery->message.id, "e:error", &err, NULL);
 }
 
 static void return_message(const struct delivery *delivery, unsigned delay_sec)
@@ -75,21 +80,8 @@ static void return_message(const struct delivery *delivery, unsigned delay_sec)
 	struct sandbox_error err = {0};
 
 	/* Not returned: its lease runs out. */
-	if (queue->operations->nack(queue, delivery->message, delay_sec, &err) < 0)
-		log_event(LOG_LEVEL_WARN, "queue.nack", "s:id", delivery->message->id, "e:error", &err, NULL);
-}
-
-/* Logged only: while the lease is too short, the worst that comes is the job's second run. */
-static void extend_lease(const struct delivery *delivery, const struct policy *policy)
-{
-	struct queue *queue = delivery->context->service->queue;
-	uint64_t wall_usec = runner_wall_usec(&delivery->context->runner, policy);
-	unsigned lease_sec = (unsigned)(wall_usec / 1000000) + WORKER_LEASE_MARGIN_SEC;
-	struct sandbox_error err = {0};
-
-	if (queue->operations->extend(queue, delivery->message, lease_sec, &err) < 0)
-		log_event(
-			LOG_LEVEL_WARN, "queue.extend", "s:id", delivery->message->id, "e:error", &err, NULL);
+	if (queue->operations->nack(queue, &delivery->message, delay_sec, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "queue.nack", "s:id", delivery->message.id, "e:error", &err, NULL);
 }
 
 /* --- the job's state ------------------------------------------------------------------------------------------ */
@@ -120,7 +112,7 @@ static int release_stale(const struct delivery *delivery, const struct job *job,
 {
 	struct store *store = delivery->context->service->store;
 
-	if (delivery->message->receive_count <= 1)
+	if (delivery->message.receive_count <= 1)
 		return STORE_CONFLICT;
 	log_event(LOG_LEVEL_WARN, "job.stale", "s:id", job->id, "u:attempt", (uint64_t)job->attempt, NULL);
 	return store->operations->release(store, job->id, job->attempt, false, err);
@@ -133,7 +125,7 @@ static void resolve_conflict(const struct delivery *delivery)
 	struct sandbox_error err = {0};
 	struct job job = {0};
 
-	int r = store->operations->get(store, delivery->message->id, &job, &err);
+	int r = store->operations->get(store, delivery->message.id, &job, &err);
 	bool is_finished = r == 0 && job.status != JOB_QUEUED && job.status != JOB_RUNNING;
 	if (is_finished || r == STORE_MISSING) {
 		acknowledge(delivery);
@@ -151,17 +143,49 @@ static bool claim(struct delivery *delivery)
 	struct store *store = delivery->context->service->store;
 	struct sandbox_error err = {0};
 
-	int r = store->operations->claim(store, delivery->message->id, &delivery->job, &err);
+	int r = store->operations->claim(store, delivery->message.id, &delivery->job, &err);
 	if (r == STORE_CONFLICT) {
 		resolve_conflict(delivery);
 	} else if (r == STORE_MISSING) {
-		log_event(LOG_LEVEL_WARN, "job.missing", "s:id", delivery->message->id, NULL);
+		log_event(LOG_LEVEL_WARN, "job.missing", "s:id", delivery->message.id, NULL);
 		acknowledge(delivery);
 	} else if (r < 0) {
 		return_message(delivery, RETRY_DELAY_SEC);
-		worker_pause_after(delivery->context, "store.claim", &err);
+		pause_after(delivery->context, "store.claim", &err);
 	}
 	return r == 0;
+}
+
+static bool receive(struct delivery *delivery)
+{
+	struct worker_context *context = delivery->context;
+	struct queue *queue = context->service->queue;
+	struct sandbox_error err = {0};
+
+	int r = queue->operations->receive(
+		queue, RECEIVE_WAIT_MSEC, context->lease_sec, &delivery->message, &err);
+	if (r < 0)
+		pause_after(context, "queue.receive", &err);
+	return r == 0;
+}
+
+/* Receives and claims as one, if a message is there and all is as it should be. */
+static bool take_at_once(struct delivery *delivery)
+{
+	const struct service *service = delivery->context->service;
+	struct queue *queue = service->queue;
+	struct store *store = service->store;
+	struct sandbox_error err = {0};
+
+	if (!batch_begin(service->batch))
+		return false;
+	int r = queue->operations->receive(queue, 0, delivery->context->lease_sec, &delivery->message, &err);
+	if (r == 0)
+		r = store->operations->claim(store, delivery->message.id, &delivery->job, &err);
+	if (batch_end(service->batch, r == 0))
+		return true;
+	job_free(&delivery->job);
+	return false;
 }
 
 /* --- the result ----------------------------------------------------------------------------------------------- */
@@ -172,7 +196,7 @@ static int keep_lease(const struct delivery *delivery, struct sandbox_error *err
 {
 	struct queue *queue = delivery->context->service->queue;
 
-	int r = queue->operations->extend(queue, delivery->message, WORKER_LEASE_MARGIN_SEC, err);
+	int r = queue->operations->extend(queue, &delivery->message, WORKER_LEASE_MARGIN_SEC, err);
 	return r == QUEUE_STALE ? DELIVERY_STALE : r;
 }
 
@@ -197,28 +221,60 @@ static void log_superseded(const struct job *job)
 		LOG_LEVEL_WARN, "job.superseded", "s:id", job->id, "u:attempt", (uint64_t)job->attempt, NULL);
 }
 
+static int store_result(struct delivery *delivery, struct sandbox_error *err)
+{
+	struct store *store = delivery->context->service->store;
+
+	delivery->job.completed_usec = delivery->job.updated_usec = job_now_usec();
+	return store->operations->finish(store, &delivery->job, err);
+}
+
+static void note_finished(const struct delivery *delivery)
+{
+	const struct job *job = &delivery->job;
+
+	metrics_finished(delivery->context->service->metrics, job);
+	log_event(LOG_LEVEL_INFO, "job.finished", "s:id", job->id, "s:language", job->language, "s:status",
+		job_status_name(job->status), "s:verdict", report_verdict_name(job->verdict), "u:attempt",
+		(uint64_t)job->attempt, "i:wall_usec", job->exec_duration_usec, NULL);
+}
+
 /* Writes the result, once and for all. */
 static void finish(struct delivery *delivery)
 {
-	struct service *service = delivery->context->service;
-	struct job *job = &delivery->job;
 	struct sandbox_error err = {0};
 
-	job->completed_usec = job->updated_usec = job_now_usec();
-	int r = service->store->operations->finish(service->store, job, &err);
+	int r = store_result(delivery, &err);
 	if (r < 0) {
 		retry(delivery, false, &err);
 		return;
 	}
 	acknowledge(delivery);
-	if (r == STORE_CONFLICT) {
-		log_superseded(job);
-		return;
-	}
-	metrics_finished(service->metrics, job);
-	log_event(LOG_LEVEL_INFO, "job.finished", "s:id", job->id, "s:language", job->language, "s:status",
-		job_status_name(job->status), "s:verdict", report_verdict_name(job->verdict), "u:attempt",
-		(uint64_t)job->attempt, "i:wall_usec", job->exec_duration_usec, NULL);
+	if (r == STORE_CONFLICT)
+		log_superseded(&delivery->job);
+	else
+		note_finished(delivery);
+}
+
+/* Output, result and acknowledgement as one, if all is as it should be. An attempt that comes too late cannot
+ * acknowledge, and so leaves nothing. */
+static bool finish_at_once(struct delivery *delivery)
+{
+	const struct service *service = delivery->context->service;
+	struct queue *queue = service->queue;
+	struct sandbox_error err = {0};
+
+	if (delivery->output.size > OBJECTS_SMALL_BYTES || !batch_begin(service->batch))
+		return false;
+	int r = store_output(delivery, &err);
+	if (r == 0)
+		r = store_result(delivery, &err);
+	if (r == 0)
+		r = queue->operations->ack(queue, &delivery->message, &err);
+	if (!batch_end(service->batch, r == 0))
+		return false;
+	note_finished(delivery);
+	return true;
 }
 
 static void fail(struct delivery *delivery, const struct sandbox_error *err)
@@ -245,10 +301,12 @@ static int perform(struct delivery *delivery, struct sandbox_error *err)
 		languages_find(delivery->context->service->languages, delivery->job.language);
 	if (policy == NULL)
 		return error_set(err, ENOENT, "worker.language", "the language is no longer offered");
-	extend_lease(delivery, policy);
 	int r = runner_run(&delivery->context->runner, policy, &delivery->job, &delivery->output, err);
-	if (r == 0)
-		r = keep_lease(delivery, err);
+	if (r != 0)
+		return r;
+	if (finish_at_once(delivery))
+		return DELIVERY_DONE;
+	r = keep_lease(delivery, err);
 	return r == 0 ? store_output(delivery, err) : r;
 }
 
@@ -261,6 +319,8 @@ static void conclude(struct delivery *delivery, int r, const struct sandbox_erro
 	case RUNNER_STOPPED:
 		log_event(LOG_LEVEL_INFO, "job.given_back", "s:id", delivery->job.id, NULL);
 		give_back(delivery, 0, false);
+		return;
+	case DELIVERY_DONE:
 		return;
 	case DELIVERY_STALE:
 		log_superseded(&delivery->job);
@@ -280,12 +340,12 @@ static void conclude(struct delivery *delivery, int r, const struct sandbox_erro
 	}
 }
 
-void worker_handle(struct worker_context *context, const struct queue_message *message)
+void worker_next(struct worker_context *context)
 {
-	struct delivery delivery = {.context = context, .message = message, .output.fd = -1};
+	struct delivery delivery = {.context = context, .output.fd = -1};
 	struct sandbox_error err = {0};
 
-	if (claim(&delivery)) {
+	if (take_at_once(&delivery) || (receive(&delivery) && claim(&delivery))) {
 		metrics_started(context->service->metrics);
 		conclude(&delivery, perform(&delivery, &err), &err);
 		metrics_stopped(context->service->metrics);

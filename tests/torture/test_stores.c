@@ -1,6 +1,7 @@
 /* The embedded store, queue and objects: out of memory each operation is said to have failed and has changed nothing, or
  * it has succeeded. */
 #include "sandbox/base/fd.h"
+#include "service/batch.h"
 #include "service/database.h"
 #include "service/objects.h"
 #include "service/queue.h"
@@ -21,6 +22,7 @@ static struct database *database;
 static struct store *store;
 static struct queue *queue;
 static struct objects *objects;
+static struct batch *batch;
 
 static struct job sample(void)
 {
@@ -362,6 +364,106 @@ START_TEST(a_message_is_moved_whole_or_not_at_all)
 }
 END_TEST
 
+/* --- batches ------------------------------------------------------------------------------------------------------ */
+
+static int accept_job(struct sandbox_error *err)
+{
+	int r = create(err);
+
+	return r == 0 ? send(err) : r;
+}
+
+static int take_job(struct sandbox_error *err)
+{
+	int r = receive(err);
+
+	return r == 0 ? claim(err) : r;
+}
+
+static int finish_job(struct sandbox_error *err)
+{
+	_cleanup_close_ int fd = fd_memfd("output", "5", 1);
+
+	int r = objects->operations->put(objects, OUTPUT, fd, 1, err);
+	if (r == 0)
+		r = finish(err);
+	return r == 0 ? ack(err) : r;
+}
+
+/* What a batch begins with, what it does, and what is there when it is done: status, messages to be received, outputs. */
+static const struct batch_step {
+	const char *name;
+	int (*prepare[2])(struct sandbox_error *err);
+	int (*operate)(struct sandbox_error *err);
+	struct batch_state {
+		enum job_status status;
+		uint64_t depth;
+		bool has_output;
+	} before, after;
+} batch_steps[] = {
+	{"accept", {NULL, NULL}, accept_job, {JOB_STATUS_N, 0, false}, {JOB_QUEUED, 1, false}},
+	{"take", {accept_job, NULL}, take_job, {JOB_QUEUED, 1, false}, {JOB_RUNNING, 0, false}},
+	{"finish", {accept_job, take_job}, finish_job, {JOB_RUNNING, 0, false}, {JOB_FAILED, 0, true}},
+};
+
+static void open_all(void)
+{
+	open_database();
+	ck_assert_int_eq(store_sqlite_open(database, &store, NULL), 0);
+	ck_assert_int_eq(queue_sqlite_open(database, &queue, NULL), 0);
+	ck_assert_int_eq(objects_files_open(database, &objects, NULL), 0);
+	ck_assert_int_eq(batch_sqlite_open(database, &batch, NULL), 0);
+}
+
+static void close_all(void)
+{
+	(void)batch->operations->close(batch);
+	(void)objects->operations->close(objects);
+	(void)queue->operations->close(queue);
+	(void)store->operations->close(store);
+	close_database();
+}
+
+static void expect_state(const struct batch_step *step, const struct batch_state *state)
+{
+	uint64_t depth, size;
+	int fd = -1;
+
+	ck_assert_msg(status_now() == state->status, "%s: status %d", step->name, status_now());
+	ck_assert_int_eq(queue->operations->depth(queue, &depth, NULL), 0);
+	ck_assert_msg(depth == state->depth, "%s: depth %u", step->name, (unsigned)depth);
+	int r = objects->operations->open(objects, OUTPUT, &fd, &size, NULL);
+	ck_assert_msg((r == 0) == state->has_output, "%s: output %d", step->name, r);
+	(void)fd_close(fd);
+}
+
+START_TEST(a_batch_is_done_whole_or_not_at_all)
+{
+	const struct batch_step *step = &batch_steps[_i];
+
+	TORTURE_EACH(turn, STRIDE)
+	{
+		struct sandbox_error err = {0};
+		open_all();
+		for (size_t i = 0; i < ARRAY_SIZE(step->prepare) && step->prepare[i] != NULL; i++)
+			ck_assert_int_eq(step->prepare[i](&err), 0);
+		torture_arm(&turn);
+		bool is_done = batch_begin(batch);
+		if (is_done)
+			is_done = batch_end(batch, step->operate(&err) == 0);
+		torture_disarm(&turn);
+		ck_assert_msg(is_done || turn.has_failed, "%s: %s", step->name, err.message);
+		expect_state(step, is_done ? &step->after : &step->before);
+		/* And it can be done, one by one. */
+		if (!is_done)
+			ck_assert_msg(
+				step->operate(&err) == 0, "%s: not afterwards: %s", step->name, err.message);
+		expect_state(step, &step->after);
+		close_all();
+	}
+}
+END_TEST
+
 /* --- links to objects --------------------------------------------------------------------------------------------- */
 
 /* OpenSSL keeps what it notes of a thread's first failure. */
@@ -443,5 +545,6 @@ TEST_PROGRAM("torture of stores", 900, tcase_add_test(tc, opening_the_database);
 	     tcase_add_test(tc, opening_the_objects);
 	     tcase_add_loop_test(tc, a_job_is_changed_whole_or_not_at_all, 0, ARRAY_SIZE(steps));
 	     tcase_add_loop_test(tc, a_message_is_moved_whole_or_not_at_all, 0, ARRAY_SIZE(queue_steps));
+	     tcase_add_loop_test(tc, a_batch_is_done_whole_or_not_at_all, 0, ARRAY_SIZE(batch_steps));
 	     tcase_add_test(tc, an_object_is_replaced_whole_or_not_at_all);
 	     tcase_add_test(tc, a_link_is_right_or_refused))
