@@ -24,17 +24,25 @@ struct cell_birth {
 	const struct layers *layers; /* what the kernel offers; borrowed */
 };
 
-/* What the target puts on before its seccomp program. */
+/* What the target puts on, its seccomp program last. */
 struct cell_layers {
 	int ruleset_fd; /* owned; -1: no Landlock here */
 	bool seals_memory;
 	bool has_mdwe;
+	struct sock_fprog program;  /* borrowed */
+	unsigned long filter_flags; /* with which it is put on, where the kernel has them */
+};
+
+/* The process that is, or will be, the target. */
+struct cell_target {
+	pid_t pid;
+	int listener;		 /* the seccomp notification descriptor (owned) */
+	uint64_t setup_cpu_nsec; /* once it is the target: the CPU time that its process used before */
 };
 
 /* The plan as parsed; points into the buffer it came in. */
 struct cell_plan {
 	const struct wire_plan *head;
-	struct sock_filter *filter;
 	char *argv[BOUND_ARGS + 1];
 	char *env[BOUND_ENV + 1];
 	char *file_names[BOUND_FILES];
@@ -42,8 +50,7 @@ struct cell_plan {
 	int stdio[3]; /* owned */
 	int file_fds[BOUND_FILES];
 	int collect_fds[BOUND_COLLECT];
-	int trace_fd;		    /* -1: the run is not traced */
-	unsigned long filter_flags; /* of a traced run's seccomp program, where the kernel has them */
+	int trace_fd; /* -1: the run is not traced */
 };
 
 /* pid 1 of a cell, from clone to _exit. */
@@ -78,13 +85,18 @@ int memory_seal(bool has_mdwe);
 
 struct seccomp_notif;
 
-/* From here on the run is traced: keeps PLAN's seccomp program and puts its tracing form in its place. (trace.c) */
-void trace_begin(struct cell_plan *plan);
+/* From here on the job is traced: keeps LAYERS' seccomp program and puts its tracing form in its place. (trace.c) */
+void trace_begin(struct cell_layers *layers);
+/* Where the notes go, once the plan has brought it. (trace.c) */
+void trace_into(int notes_fd);
 bool trace_is_on(void);
 /* Notes the call that NOTIF tells of and answers it. (trace.c) */
 int trace_answer(int listener, const struct seccomp_notif *notif, struct sandbox_error *err);
 
-/* Starts the target: descriptors 0, 1, 2, rlimits, LAYERS, seccomp last, exec. *RET_LISTENER: the seccomp notification
- * descriptor (owned). *RET_CPU_NSEC: the CPU time that its process used for all this. Returns its pid or a negative errno; when it returns, execve has succeeded. (target.c) */
-int cell_target_start(struct cell_plan *plan, struct cell_layers *layers, int *ret_listener,
-	uint64_t *ret_cpu_nsec, struct sandbox_error *err);
+/* Makes the target's process. It has put on LAYERS and waits for its start. SIGNAL_FD: reads SIGCHLD. 0 or a negative errno.
+ * Once in a cell. (target.c) */
+int cell_target_prepare(
+	struct cell_layers *layers, int signal_fd, struct cell_target *ret, struct sandbox_error *err);
+/* Gives it descriptors 0, 1, 2 and its rlimits, and lets it exec. 0 or a negative errno; when it returns 0, execve has
+ * succeeded. (target.c) */
+int cell_target_start(struct cell_target *target, struct cell_plan *plan, struct sandbox_error *err);

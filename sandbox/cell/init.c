@@ -1,9 +1,9 @@
 /* init.c: pid 1 of a cell, from clone to its end. Theory of operation:
  *
  * A cell is born as a copy of the launcher, in new PID, mount, network, IPC and UTS namespaces that belong to the
- * initial user namespace. It joins its cgroup, builds its file system, gives up every privilege, and only then says
- * READY and waits; this is the state in which cells can be kept ahead of time. One plan makes it run one target. When
- * the target ends, everything else in the PID namespace is killed, and the cell reports and exits. It serves nothing
+ * initial user namespace. It joins its cgroup, builds its file system, gives up every privilege, makes the process that
+ * will be the target, and only then says READY and waits; this is the state in which cells can be kept ahead of time. One
+ * plan makes it run one target. When the target ends, everything else in the PID namespace is killed, and the cell reports and exits. It serves nothing
  * twice.
  *
  * Init parses the plan (made by the engine) and nothing that a job wrote. If the engine goes away, its end of the
@@ -138,20 +138,36 @@ static int build(const struct cell_birth *birth, struct sandbox_error *err)
 	return r;
 }
 
-/* Waits for the plan. The engine is gone: the cell ends. */
-static void receive_plan(struct cell_plan *plan, struct sandbox_error *err)
+/* One message of the engine's. The engine is gone: the cell ends. */
+static size_t receive(void *buf, size_t size, int *fds, size_t nfds, struct sandbox_error *err)
 {
-	static char buf[BOUND_PLAN_BYTES] __attribute__((aligned(16)));
-	int fds[WIRE_PLAN_FDS];
+	ssize_t n = wire_receive(CELL_CONTROL_FD, buf, size, fds, nfds);
 
-	ssize_t n = wire_receive(CELL_CONTROL_FD, buf, sizeof(buf), fds, WIRE_PLAN_FDS);
 	if (n == 0 || n == -ECONNRESET)
 		_exit(0);
 	if (n < 0) {
 		(void)error_set(err, (int)-n, "cell.plan", "receive: %s", strerrordesc_np((int)-n));
 		fail(err, CELL_CONTROL_FD);
 	}
-	if (cell_plan_parse(buf, (size_t)n, fds, plan, err) < 0)
+	return (size_t)n;
+}
+
+/* The job's seccomp program, which has come with the order. */
+static struct sock_fprog receive_program(struct sandbox_error *err)
+{
+	static struct sock_filter insns[BOUND_FILTER_LEN];
+	size_t n = receive(insns, sizeof(insns), NULL, 0, err);
+
+	return (struct sock_fprog){.len = (unsigned short)(n / sizeof(insns[0])), .filter = insns};
+}
+
+static void receive_plan(struct cell_plan *plan, struct sandbox_error *err)
+{
+	static char buf[BOUND_PLAN_BYTES] __attribute__((aligned(16)));
+	int fds[WIRE_PLAN_FDS];
+
+	size_t n = receive(buf, sizeof(buf), fds, WIRE_PLAN_FDS, err);
+	if (cell_plan_parse(buf, n, fds, plan, err) < 0)
 		fail(err, CELL_CONTROL_FD);
 	if (!plan->head->has_stdin) {
 		plan->stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -251,17 +267,16 @@ static void wait_for_go_on(void)
 		_exit(0);
 }
 
-static void run_target(struct cell_plan *plan, struct cell_layers *layers, int signal_fd, uint64_t files_nsec,
-	struct ending *ending)
+static void run_target(
+	struct cell_target *target, struct cell_plan *plan, int signal_fd, struct ending *ending)
 {
 	struct sandbox_error err = {0};
-	int listener = -1;
+	uint64_t files_nsec = sys_now_nsec();
 
-	if (plan->trace_fd >= 0)
-		trace_begin(plan);
-	pid_t target = cell_target_start(plan, layers, &listener, &target_setup_nsec, &err);
-	if (target < 0)
+	trace_into(plan->trace_fd);
+	if (cell_target_start(target, plan, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
+	target_setup_nsec = target->setup_cpu_nsec;
 	struct wire_event started = {
 		.type = WIRE_STARTED,
 		.at_nsec = sys_now_nsec(),
@@ -269,9 +284,9 @@ static void run_target(struct cell_plan *plan, struct cell_layers *layers, int s
 		.setup_cpu_nsec = own_cpu_nsec(),
 	};
 	send_event(&started);
-	watch(target, listener, signal_fd, ending);
+	watch(target->pid, target->listener, signal_fd, ending);
 	kill_the_rest();
-	(void)fd_close(listener);
+	target->listener = fd_close(target->listener);
 }
 
 static void report_end(const struct ending *ending)
@@ -313,6 +328,7 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 {
 	struct sandbox_error err = {0};
 	static struct cell_plan plan;
+	struct cell_target target;
 	struct ending ending = {0};
 	struct cell_layers layers = {
 		.ruleset_fd = -1,
@@ -326,13 +342,18 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	if (signal_fd < 0 ||
 		landlock_open(&birth->order, birth->layers->landlock_abi, &layers.ruleset_fd, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
+	layers.program = receive_program(&err);
+	if (birth->order.is_traced)
+		trace_begin(&layers);
+	if (cell_target_prepare(&layers, signal_fd, &target, &err) < 0)
+		fail(&err, CELL_CONTROL_FD);
 	struct wire_event event = {.type = WIRE_READY, .at_nsec = sys_now_nsec()};
 	send_event(&event);
 
 	receive_plan(&plan, &err);
 	if (cell_files_in(&plan, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
-	run_target(&plan, &layers, signal_fd, sys_now_nsec(), &ending);
+	run_target(&target, &plan, signal_fd, &ending);
 	report_end(&ending);
 	wait_for_go_on();
 

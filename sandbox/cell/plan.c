@@ -33,11 +33,9 @@ static int read_strings(struct reader *reader, uint32_t count, char **ret)
 static int check_counts(const struct wire_plan *head, size_t size)
 {
 	if (head->nargs < 1 || head->nargs > BOUND_ARGS || head->nenv > BOUND_ENV ||
-		head->nfiles > BOUND_FILES || head->ncollects > BOUND_COLLECT || head->filter_len < 1 ||
-		head->filter_len > BOUND_FILTER_LEN)
+		head->nfiles > BOUND_FILES || head->ncollects > BOUND_COLLECT)
 		return -EBADMSG;
-	size_t wanted = sizeof(*head) + head->filter_len * sizeof(struct sock_filter) + head->strings_bytes;
-	return wanted == size ? 0 : -EBADMSG;
+	return sizeof(*head) + head->strings_bytes == size ? 0 : -EBADMSG;
 }
 
 static int read_all_strings(struct reader *reader, struct cell_plan *plan)
@@ -82,8 +80,7 @@ int cell_plan_parse(void *buf, size_t size, int *fds, struct cell_plan *plan, st
 	plan->head = buf;
 	if (check_counts(plan->head, size) < 0)
 		return error_set(err, EBADMSG, "cell.plan", "counts and size do not agree");
-	plan->filter = (struct sock_filter *)((char *)buf + sizeof(struct wire_plan));
-	char *strings = (char *)(plan->filter + plan->head->filter_len);
+	char *strings = (char *)buf + sizeof(struct wire_plan);
 	struct reader reader = {.at = strings, .end = strings + plan->head->strings_bytes};
 	if (read_all_strings(&reader, plan) < 0)
 		return error_set(err, EBADMSG, "cell.plan", "strings and counts do not agree");

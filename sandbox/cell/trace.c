@@ -28,15 +28,19 @@ static int notes_fd = -1; /* -1: no trace */
 static struct sandbox_traced notes[BOUND_TRACED];
 static size_t nnotes;
 
-void trace_begin(struct cell_plan *plan)
+void trace_begin(struct cell_layers *layers)
 {
-	profile.len = (unsigned short)plan->head->filter_len;
-	memcpy(insns, plan->filter, profile.len * sizeof(*insns));
-	tracing_rewrite(plan->filter, profile.len);
-	notes_fd = plan->trace_fd;
+	profile.len = layers->program.len;
+	memcpy(insns, layers->program.filter, profile.len * sizeof(*insns));
+	tracing_rewrite(layers->program.filter, profile.len);
 	/* Linux 5.19: a call that was asked about is given up for nothing but a kill. Fallback: a signal interrupts it, and
 	 * when it is made anew, it is counted anew. */
-	plan->filter_flags = SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	layers->filter_flags = SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+}
+
+void trace_into(int fd)
+{
+	notes_fd = fd;
 }
 
 bool trace_is_on(void)

@@ -3,7 +3,8 @@
  *
  *   engine → launcher   wire_setup (once), then one wire_order per cell with its descriptors
  *   launcher → engine   one wire_reply for each, in order; for an order with the cell's pidfd
- *   engine → cell       one plan (wire_plan, filter, strings; descriptors), then one byte: "go on and collect"
+ *   engine → cell       the job's seccomp program (its instructions), with the order; later one plan (wire_plan, strings;
+ *                       descriptors), then one byte: "go on and collect"
  *   cell → engine       wire_event: READY, STARTED, FORBIDDEN, ENDED, COLLECTED, or FAILED at any time */
 #pragma once
 
@@ -48,6 +49,7 @@ struct wire_order {
 	uint32_t has_proc;
 	uint32_t can_execute_files; /* in /box, /tmp and the writable layers */
 	uint32_t can_make_memory_executable;
+	uint32_t is_traced;
 	uint32_t has_into_cgroup;
 	uint32_t njoin;
 	uint64_t disk_bytes;
@@ -58,14 +60,13 @@ struct wire_reply {
 	struct sandbox_error error; /* errno_value 0: it worked */
 };
 
-/* Followed by filter_len instructions, then the strings, each with its NUL: argv, environment, file names, collect
- * names. Descriptors: standard input if has_stdin, output, error, files, collects, the notes of a trace if is_traced. */
+/* Followed by the strings, each with its NUL: argv, environment, file names, collect names. Descriptors: standard input if
+ * has_stdin, output, error, files, collects, the notes of a trace if is_traced. */
 struct wire_plan {
 	struct sandbox_limits limits;
 	uint32_t nargs, nenv, nfiles, ncollects;
 	uint32_t has_stdin;
 	uint32_t stdin_is_file; /* copied into the cell; otherwise a pipe's read end, passed on */
-	uint32_t filter_len;
 	uint32_t strings_bytes;
 	uint32_t is_traced;
 	uint64_t files_executable; /* bit i: file i */

@@ -7,13 +7,13 @@
 #include <sys/stat.h>
 
 /* Walks the controllers: the directory that one has in this group, and its operations. */
-static int dir_of(const struct cgroup *cgroup, enum cgroup_controller controller)
+static struct cgroup_dir *dir_of(struct cgroup *cgroup, enum cgroup_controller controller)
 {
 	size_t tree = 0;
 
 	while (!(cgroup->host->trees[tree].controllers & 1u << controller))
 		tree++;
-	return cgroup->dir_fds[tree];
+	return &cgroup->dirs[tree];
 }
 
 static const struct controller_ops *ops_of(const struct cgroup *cgroup, enum cgroup_controller controller)
@@ -31,7 +31,7 @@ static struct cgroup *cgroup_free(struct cgroup *cgroup)
 	if (cgroup == NULL)
 		return NULL;
 	for (size_t i = 0; i < CGROUP_CONTROLLER_N; i++) {
-		(void)fd_close(cgroup->dir_fds[i]);
+		cgroup_dir_close(&cgroup->dirs[i]);
 		(void)fd_close(cgroup->join_fds[i]);
 	}
 	for (size_t i = 0; i < cgroup->nevents; i++)
@@ -49,7 +49,7 @@ static struct cgroup *cgroup_new(struct cgroup_host *host, const char *name)
 	cgroup->host = host;
 	memcpy(cgroup->name, name, strlen(name) + 1);
 	for (size_t i = 0; i < CGROUP_CONTROLLER_N; i++)
-		cgroup->dir_fds[i] = cgroup->join_fds[i] = -1;
+		cgroup->dirs[i].fd = cgroup->join_fds[i] = -1;
 	return cgroup;
 }
 
@@ -61,9 +61,9 @@ static int make_dir(struct cgroup *cgroup, size_t i, struct sandbox_error *err)
 	if (mkdirat(tree->slot_fd, cgroup->name, 0700) < 0)
 		return error_errno(err, "cgroup.create", "%s/%s: mkdir %s", tree->where->mount,
 			cgroup->host->slot_name, cgroup->name);
-	cgroup->dir_fds[i] =
+	cgroup->dirs[i].fd =
 		openat(tree->slot_fd, cgroup->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (cgroup->dir_fds[i] < 0) {
+	if (cgroup->dirs[i].fd < 0) {
 		int r = error_errno(err, "cgroup.create", "open %s", cgroup->name);
 		(void)unlinkat(
 			tree->slot_fd, cgroup->name, AT_REMOVEDIR); /* unmake_dirs() does not know of it */
@@ -73,7 +73,7 @@ static int make_dir(struct cgroup *cgroup, size_t i, struct sandbox_error *err)
 		return 0;
 	/* v1's cgroup.procs would move all threads of the writer under a global lock; `tasks` moves one. */
 	const char *join = tree->version == 1 ? "tasks" : "cgroup.procs";
-	cgroup->join_fds[i] = openat(cgroup->dir_fds[i], join, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	cgroup->join_fds[i] = openat(cgroup->dirs[i].fd, join, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (cgroup->join_fds[i] < 0)
 		return error_errno(err, "cgroup.create", "open %s/%s", cgroup->name, join);
 	return 0;
@@ -95,7 +95,7 @@ static int tighten(int dir, const struct tight_row *row, struct sandbox_error *e
 static int prepare(struct cgroup *cgroup, enum cgroup_controller c, struct sandbox_error *err)
 {
 	const struct controller_ops *ops = ops_of(cgroup, c);
-	int dir = dir_of(cgroup, c);
+	int dir = dir_of(cgroup, c)->fd;
 
 	int r = tighten(dir, ops->tight, err);
 	if (r < 0 || ops->watch == NULL)
@@ -106,10 +106,20 @@ static int prepare(struct cgroup *cgroup, enum cgroup_controller c, struct sandb
 	return r;
 }
 
+/* Now, and not when somebody waits for them, or when no descriptor is left. */
+static int open_figures(struct cgroup *cgroup, struct sandbox_error *err)
+{
+	struct cgroup_usage usage;
+	struct cgroup_evidence evidence;
+	int r = cgroup_usage(cgroup, &usage, err);
+
+	return r < 0 ? r : cgroup_evidence(cgroup, &evidence, err);
+}
+
 static void unmake_dirs(struct cgroup *cgroup)
 {
 	for (size_t i = 0; i < cgroup->host->ntrees; i++)
-		if (cgroup->dir_fds[i] >= 0)
+		if (cgroup->dirs[i].fd >= 0)
 			(void)unlinkat(cgroup->host->trees[i].slot_fd, cgroup->name, AT_REMOVEDIR);
 }
 
@@ -125,6 +135,8 @@ int cgroup_create(struct cgroup_host *host, const char *name, struct cgroup **re
 		r = make_dir(cgroup, i, err);
 	for (enum cgroup_controller c = 0; r >= 0 && c < CGROUP_CONTROLLER_N; c++)
 		r = prepare(cgroup, c, err);
+	if (r >= 0)
+		r = open_figures(cgroup, err);
 	if (r < 0) {
 		unmake_dirs(cgroup);
 		(void)cgroup_free(cgroup);
@@ -138,7 +150,7 @@ int cgroup_set(struct cgroup *cgroup, const struct sandbox_limits *limits, struc
 {
 	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
 		const struct controller_ops *ops = ops_of(cgroup, c);
-		int r = ops->set ? ops->set(dir_of(cgroup, c), limits, err) : 0;
+		int r = ops->set ? ops->set(dir_of(cgroup, c)->fd, limits, err) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -160,7 +172,7 @@ size_t cgroup_join_fds(const struct cgroup *cgroup, int ret[CGROUP_CONTROLLER_N]
 
 int cgroup_into_fd(const struct cgroup *cgroup)
 {
-	return is_all_v2(cgroup->host) ? cgroup->dir_fds[0] : -1;
+	return is_all_v2(cgroup->host) ? cgroup->dirs[0].fd : -1;
 }
 
 int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *ret, struct sandbox_error *err)
@@ -210,7 +222,7 @@ int cgroup_kill(struct cgroup *cgroup)
 	for (size_t i = 0; i < cgroup->host->ntrees; i++) {
 		if (cgroup->host->trees[i].version != 2)
 			continue;
-		int r = fd_write_file(cgroup->dir_fds[i], "cgroup.kill", "1");
+		int r = fd_write_file(cgroup->dirs[i].fd, "cgroup.kill", "1");
 		return r == -ENOENT ? -EOPNOTSUPP : r;
 	}
 	return -EOPNOTSUPP;

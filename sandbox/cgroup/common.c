@@ -27,7 +27,7 @@ int cgroup_pids_set(int dir, const struct sandbox_limits *limits, struct sandbox
 
 /* Linux 6.1: pids.peak, in v1 too. Fallback: 0, "the kernel does not tell". */
 int cgroup_pids_evidence(
-	struct cgroup *cgroup, int dir, struct cgroup_evidence *ret, struct sandbox_error *err)
+	struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret, struct sandbox_error *err)
 {
 	(void)cgroup;
 	ret->processes_peak = 0;

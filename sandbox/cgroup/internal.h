@@ -10,6 +10,8 @@
 
 #include "sandbox/cgroup/cgroup.h"
 
+#include <sys/types.h>
+
 #define CGROUP_PREFIX "cofferdam-"
 
 enum { CGROUP_SLOTS = 1024, CGROUP_NAME_SIZE = 64 };
@@ -33,12 +35,24 @@ struct cgroup_host {
 	int lock_fd; /* owned: our slot's directory there, with the flock */
 };
 
+enum { CGROUP_KEPT = 8 };
+
+/* A directory of a group. What is read from it once stays open: later readings need no descriptor and no path. */
+struct cgroup_dir {
+	int fd; /* owned */
+	struct {
+		const char *file; /* static */
+		int fd;		  /* owned; -1: this kernel has no such file */
+	} kept[CGROUP_KEPT];
+	size_t nkept;
+};
+
 struct cgroup {
 	struct cgroup_host *host; /* borrowed */
 	char name[CGROUP_NAME_SIZE];
-	int dir_fds[CGROUP_CONTROLLER_N];  /* owned, one per tree */
-	int join_fds[CGROUP_CONTROLLER_N]; /* owned, one per tree */
-	struct cgroup_event events[2];	   /* fds owned */
+	struct cgroup_dir dirs[CGROUP_CONTROLLER_N]; /* one per tree */
+	int join_fds[CGROUP_CONTROLLER_N];	     /* owned, one per tree */
+	struct cgroup_event events[2];		     /* fds owned */
 	size_t nevents;
 	uint64_t memory_seen; /* kernels without a peak: the largest usage that was read */
 };
@@ -52,9 +66,9 @@ struct controller_ops {
 		bool is_optional; /* the kernel may lack it */
 	} * tight;
 	int (*set)(int dir, const struct sandbox_limits *limits, struct sandbox_error *err);
-	int (*usage)(int dir, struct cgroup_usage *ret, struct sandbox_error *err);
-	int (*evidence)(
-		struct cgroup *cgroup, int dir, struct cgroup_evidence *ret, struct sandbox_error *err);
+	int (*usage)(struct cgroup_dir *dir, struct cgroup_usage *ret, struct sandbox_error *err);
+	int (*evidence)(struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret,
+		struct sandbox_error *err);
 	/* Opens what tells of an event; RET->fd is owned by the caller. 0 or a negative errno. */
 	int (*watch)(int dir, struct cgroup_event *ret, struct sandbox_error *err);
 	void (*clear)(int fd);
@@ -71,8 +85,12 @@ static inline const struct controller_ops *cgroup_ops(int version, enum cgroup_c
 /* values.c: numbers in cgroup files. All return 0 or a negative errno with ERR naming FILE, stage "cgroup.read" or
  * "cgroup.set"; none allocates. */
 
+/* FILE (static) as text without its last newline; what does not fit is left out. Its length or a negative errno. */
+ssize_t cgroup_text(struct cgroup_dir *dir, const char *file, char *buf, size_t size);
+void cgroup_dir_close(struct cgroup_dir *dir);
 /* The number after KEY in a file of "key value" lines ("oom_kill 3"); KEY NULL: the whole file is the number. */
-int cgroup_read(int dir, const char *file, const char *key, uint64_t *ret, struct sandbox_error *err);
+int cgroup_read(
+	struct cgroup_dir *dir, const char *file, const char *key, uint64_t *ret, struct sandbox_error *err);
 /* The same for text already read; -ENODATA when KEY is not in it. */
 int cgroup_find(const char *text, const char *key, uint64_t *ret);
 /* Writes TEXT to FILE and reads it back; -EIO when another value is in force. */
@@ -90,8 +108,8 @@ struct cgroup_bandwidth {
 struct cgroup_bandwidth cgroup_bandwidth(const struct sandbox_limits *limits);
 /* The pids controller has the same files in both. */
 int cgroup_pids_set(int dir, const struct sandbox_limits *limits, struct sandbox_error *err);
-int cgroup_pids_evidence(
-	struct cgroup *cgroup, int dir, struct cgroup_evidence *ret, struct sandbox_error *err);
+int cgroup_pids_evidence(struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret,
+	struct sandbox_error *err);
 
 /* sweep.c: kills every process in DIR and below and removes the groups below it (not DIR itself). Gives up at
  * DEADLINE_NSEC (CLOCK_MONOTONIC) with -EBUSY. 0 or a negative errno. */

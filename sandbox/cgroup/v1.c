@@ -27,7 +27,7 @@ static int set_cpu(int dir, const struct sandbox_limits *limits, struct sandbox_
 
 /* The total is exact. User and system time are sampled at ticks and need not add up to it: they only divide it, as
  * the kernel itself does for v2 and getrusage (cputime_adjust). */
-static int usage(int dir, struct cgroup_usage *ret, struct sandbox_error *err)
+static int usage(struct cgroup_dir *dir, struct cgroup_usage *ret, struct sandbox_error *err)
 {
 	uint64_t total, user, system;
 
@@ -71,7 +71,7 @@ static int set_memory(int dir, const struct sandbox_limits *limits, struct sandb
 }
 
 static int evidence_memory(
-	struct cgroup *cgroup, int dir, struct cgroup_evidence *ret, struct sandbox_error *err)
+	struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret, struct sandbox_error *err)
 {
 	(void)cgroup;
 	/* Linux 4.13: oom_kill in memory.oom_control. No fallback: without it there is no evidence. */

@@ -18,10 +18,10 @@ static int set_cpu(int dir, const struct sandbox_limits *limits, struct sandbox_
 	return cgroup_write(dir, "cpu.max", text, err);
 }
 
-static int usage(int dir, struct cgroup_usage *ret, struct sandbox_error *err)
+static int usage(struct cgroup_dir *dir, struct cgroup_usage *ret, struct sandbox_error *err)
 {
 	char text[1024];
-	ssize_t size = fd_read_file(dir, "cpu.stat", text, sizeof(text));
+	ssize_t size = cgroup_text(dir, "cpu.stat", text, sizeof(text));
 
 	if (size < 0)
 		return error_set(err, (int)-size, "cgroup.read", "cpu.stat: %s", strerrordesc_np((int)-size));
@@ -50,7 +50,7 @@ static int set_memory(int dir, const struct sandbox_limits *limits, struct sandb
 }
 
 /* Linux 5.19: memory.peak. Fallback: the largest memory.current that was read; too small when the peak was short. */
-static int read_peak(struct cgroup *cgroup, int dir, uint64_t *ret, struct sandbox_error *err)
+static int read_peak(struct cgroup *cgroup, struct cgroup_dir *dir, uint64_t *ret, struct sandbox_error *err)
 {
 	int r = cgroup_read(dir, "memory.peak", NULL, ret, NULL);
 
@@ -66,7 +66,7 @@ static int read_peak(struct cgroup *cgroup, int dir, uint64_t *ret, struct sandb
 }
 
 static int evidence_memory(
-	struct cgroup *cgroup, int dir, struct cgroup_evidence *ret, struct sandbox_error *err)
+	struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret, struct sandbox_error *err)
 {
 	int r = cgroup_read(dir, "memory.events", "oom_kill", &ret->oom_kills, err);
 

@@ -1,6 +1,8 @@
 #include "sandbox/base/fd.h"
 #include "sandbox/cgroup/internal.h"
 
+#include <assert.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -31,10 +33,62 @@ int cgroup_find(const char *text, const char *key, uint64_t *ret)
 	return -ENODATA;
 }
 
-int cgroup_read(int dir, const char *file, const char *key, uint64_t *ret, struct sandbox_error *err)
+/* The descriptor of FILE, or a negative errno. */
+static int kept_fd(struct cgroup_dir *dir, const char *file)
+{
+	for (size_t i = 0; i < dir->nkept; i++)
+		if (strcmp(dir->kept[i].file, file) == 0)
+			return dir->kept[i].fd < 0 ? -ENOENT : dir->kept[i].fd;
+	int fd = openat(dir->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno != ENOENT)
+		return -errno;
+	assert(dir->nkept < CGROUP_KEPT);
+	dir->kept[dir->nkept].file = file;
+	dir->kept[dir->nkept++].fd = fd;
+	return fd < 0 ? -ENOENT : fd;
+}
+
+void cgroup_dir_close(struct cgroup_dir *dir)
+{
+	for (size_t i = 0; i < dir->nkept; i++)
+		(void)fd_close(dir->kept[i].fd);
+	dir->nkept = 0;
+	dir->fd = fd_close(dir->fd);
+}
+
+/* From the start of FD: the kernel then looks at its counters again. */
+static ssize_t read_text(int fd, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size - 1) {
+		ssize_t n = pread(fd, buf + used, size - 1 - used, (off_t)used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		used += (size_t)n;
+	}
+	if (used > 0 && buf[used - 1] == '\n')
+		used--;
+	buf[used] = '\0';
+	return (ssize_t)used;
+}
+
+ssize_t cgroup_text(struct cgroup_dir *dir, const char *file, char *buf, size_t size)
+{
+	int fd = kept_fd(dir, file);
+
+	return fd < 0 ? fd : read_text(fd, buf, size);
+}
+
+int cgroup_read(
+	struct cgroup_dir *dir, const char *file, const char *key, uint64_t *ret, struct sandbox_error *err)
 {
 	char text[4096];
-	ssize_t size = fd_read_file(dir, file, text, sizeof(text));
+	ssize_t size = cgroup_text(dir, file, text, sizeof(text));
 
 	if (size < 0)
 		return error_set(err, (int)-size, "cgroup.read", "%s: %s", file, strerrordesc_np((int)-size));
@@ -47,13 +101,24 @@ int cgroup_read(int dir, const char *file, const char *key, uint64_t *ret, struc
 static int write_and_read(
 	int dir, const char *file, const char *text, char now[64], struct sandbox_error *err)
 {
-	int r = fd_write_file(dir, file, text);
-	if (r < 0)
-		return error_set(err, -r, "cgroup.set", "%s = %s: %s", file, text, strerrordesc_np(-r));
-	ssize_t size = fd_read_file(dir, file, now, 64);
+	size_t size = strlen(text);
+	ssize_t n;
+
+	_cleanup_close_ int fd = openat(dir, file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_set(err, errno, "cgroup.set", "%s = %s: %s", file, text, strerrordesc_np(errno));
+	do
+		n = write(fd, text, size);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)size) {
+		int reason = n < 0 ? errno : EIO;
+		return error_set(
+			err, reason, "cgroup.set", "%s = %s: %s", file, text, strerrordesc_np(reason));
+	}
+	n = read_text(fd, now, 64);
 	/* ENOENT is the word for a file that this kernel lacks. This one it has: it took the value. */
-	int reason = size == -ENOENT ? EIO : (int)-size;
-	return size < 0 ? error_set(err, reason, "cgroup.set", "%s: %s", file, strerrordesc_np(reason)) : 0;
+	int reason = n == -ENOENT ? EIO : (int)-n;
+	return n < 0 ? error_set(err, reason, "cgroup.set", "%s: %s", file, strerrordesc_np(reason)) : 0;
 }
 
 static int differs(const char *file, const char *wanted, const char *now, struct sandbox_error *err)

@@ -140,7 +140,7 @@ static void counters_ready(struct watch *watch, uint32_t events)
 
 /* --- its beginning ----------------------------------------------------------------------------------------------- */
 
-static struct cell *cell_new(struct sandbox *sandbox, const struct view *view)
+static struct cell *cell_new(struct sandbox *sandbox)
 {
 	struct cell *cell = calloc(1, sizeof(*cell));
 
@@ -148,7 +148,6 @@ static struct cell *cell_new(struct sandbox *sandbox, const struct view *view)
 		return NULL;
 	struct watch idle = {.fd = -1, .sandbox = sandbox, .cell = cell};
 	cell->sandbox = sandbox;
-	cell->view = view;
 	cell->uid_index = cell->control_fd = cell->pidfd = -1;
 	cell->control_watch = cell->pidfd_watch = cell->event_watches[0] = cell->event_watches[1] = idle;
 	cell->deadline_nsec = NSEC_NEVER;
@@ -160,11 +159,28 @@ static struct cell *cell_new(struct sandbox *sandbox, const struct view *view)
 	return cell;
 }
 
-static int furnish(struct cell *cell, const struct wire_order *order, struct sandbox_error *err)
+/* The first thing that the cell finds is the seccomp program of its job. */
+static int connect_cell(
+	struct cell *cell, const struct filter_program *filter, int *ret, struct sandbox_error *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, "engine.control", "socketpair");
+	cell->control_fd = pair[0];
+	*ret = pair[1];
+	int r = wire_unblock(cell->control_fd);
+	if (r == 0)
+		r = wire_send(cell->control_fd, filter->insns, filter->len * sizeof(*filter->insns), NULL, 0);
+	return r < 0 ? error_set(err, -r, "engine.control", "%s", strerrordesc_np(-r)) : 0;
+}
+
+static int furnish(
+	struct cell *cell, const struct view *view, const struct wire_order *order, struct sandbox_error *err)
 {
 	struct sandbox *sandbox = cell->sandbox;
+	_cleanup_close_ int theirs = -1;
 	char name[32];
-	int pair[2];
 
 	cell->uid_index = engine_uid_take(sandbox);
 	if (cell->uid_index < 0)
@@ -173,26 +189,21 @@ static int furnish(struct cell *cell, const struct wire_order *order, struct san
 	int r = cgroup_create(sandbox->cgroups, name, &cell->cgroup, err);
 	if (r == 0)
 		r = cgroup_set(cell->cgroup, &cell->limits, err);
-	if (r < 0)
-		return r;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, "engine.control", "socketpair");
-	cell->control_fd = pair[0];
-	_cleanup_close_ int theirs = pair[1];
-	if (wire_unblock(cell->control_fd) < 0)
-		return error_errno(err, "engine.control", "O_NONBLOCK");
-	return orders_send_one(cell, order, theirs, err);
+	if (r == 0)
+		r = connect_cell(cell, &view->step->filter, &theirs, err);
+	return r == 0 ? orders_send_one(cell, order, theirs, err) : r;
 }
 
 int cell_order(struct sandbox *sandbox, const struct view *view, const struct wire_order *order,
 	const struct sandbox_limits *limits, struct cell **ret, struct sandbox_error *err)
 {
-	struct cell *cell = cell_new(sandbox, view);
+	struct cell *cell = cell_new(sandbox);
 
 	if (cell == NULL)
 		return error_set(err, ENOMEM, "engine.cell", "cell");
+	cell->view = order == &view->order ? view : NULL;
 	cell->limits = *limits;
-	int r = furnish(cell, order, err);
+	int r = furnish(cell, view, order, err);
 	if (r < 0) {
 		cell_bury(cell);
 		return r;

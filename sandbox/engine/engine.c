@@ -131,11 +131,25 @@ int sandbox_run_one(struct sandbox *sandbox, const struct sandbox_spec *spec, st
 
 /* --- opening and closing --- */
 
-/* The images that the policies name, each once; and each program must let init's exec through, or a cell would wait
- * for its own report. */
+/* With its program on, a target waits for its start, and is then executed, or ends. */
+static int check_filter(
+	const struct policy *policy, const struct policy_step *step, struct sandbox_error *err)
+{
+	static const int needed[] = {SYS_read, SYS_write, SYS_execve, SYS_exit_group};
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		const struct seccomp_data call = {.nr = needed[i], .arch = AUDIT_ARCH_X86_64};
+		if (filter_evaluate(&step->filter, &call) != SECCOMP_RET_ALLOW)
+			return error_set(err, EINVAL, "policy.load",
+				"%s: seccomp/%s.json must allow read, write, execve and exit_group",
+				policy->name, step->profile);
+	}
+	return 0;
+}
+
+/* The images that the policies name, each once. */
 static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
 {
-	static const struct seccomp_data exec = {.nr = SYS_execve, .arch = AUDIT_ARCH_X86_64};
 	struct wire_images *images = &sandbox->setup.images;
 
 	for (size_t i = 0; i < sandbox->policies->npolicies; i++)
@@ -145,9 +159,9 @@ static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
 			uint32_t known = 0;
 			if (!step->is_present)
 				continue;
-			if (filter_evaluate(&step->filter, &exec) != SECCOMP_RET_ALLOW)
-				return error_set(err, EINVAL, "policy.load",
-					"%s: seccomp/%s.json must allow execve", policy->name, step->profile);
+			int r = check_filter(policy, step, err);
+			if (r < 0)
+				return r;
 			while (known < images->count && strcmp(images->names[known], step->image) != 0)
 				known++;
 			if (known < images->count)
@@ -185,8 +199,7 @@ static int open_descriptors(struct sandbox *sandbox, struct sandbox_error *err)
 	sandbox->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	sandbox->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	sandbox->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	sandbox->spare_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (sandbox->epoll_fd < 0 || sandbox->timer_fd < 0 || sandbox->null_fd < 0 || sandbox->spare_fd < 0)
+	if (sandbox->epoll_fd < 0 || sandbox->timer_fd < 0 || sandbox->null_fd < 0)
 		return error_errno(err, "engine.open", "descriptors");
 	sandbox->timer_watch.ready = engine_timer_ready;
 	if (watch_add(&sandbox->timer_watch, sandbox->timer_fd, EPOLLIN) < 0)
@@ -208,10 +221,10 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 
 	if (sandbox == NULL)
 		return NULL;
-	sandbox->epoll_fd = sandbox->timer_fd = sandbox->null_fd = sandbox->spare_fd = -1;
+	sandbox->epoll_fd = sandbox->timer_fd = sandbox->null_fd = -1;
 	sandbox->launcher_sock = sandbox->launcher_pidfd = -1;
 	sandbox->timer_watch = sandbox->launcher_watch = (struct watch){.fd = -1, .sandbox = sandbox};
-	sandbox->timer_nsec = NSEC_NEVER;
+	sandbox->timer_nsec = sandbox->pool_due_nsec = NSEC_NEVER;
 	sandbox->waiting_end = &sandbox->waiting;
 	sandbox->ordered_end = &sandbox->ordered;
 	sandbox->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 0;
@@ -311,7 +324,6 @@ struct sandbox *sandbox_close(struct sandbox *sandbox)
 	sandbox->cgroups = cgroup_host_close(sandbox->cgroups);
 	sandbox->policies = policy_set_free(sandbox->policies);
 	watch_remove(&sandbox->timer_watch);
-	(void)fd_close(sandbox->spare_fd);
 	(void)fd_close(sandbox->null_fd);
 	(void)fd_close(sandbox->timer_fd);
 	(void)fd_close(sandbox->epoll_fd);

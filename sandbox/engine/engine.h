@@ -34,6 +34,8 @@ enum {
 	ENGINE_KILL_SEC = 20,		     /* for a killed cell to be gone; then it is quarantined */
 	ENGINE_LOOK_NSEC = 20 * 1000 * 1000, /* is a cell gone whose end no event will tell? */
 	ENGINE_PAUSE_SEC = 1,		     /* before the next cell for the pool, when one failed */
+	ENGINE_HASTE_NSEC =
+		2 * 1000 * 1000, /* so long after a run's start the pool can wait: many are over then */
 };
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
@@ -63,11 +65,12 @@ struct pump {
 
 /* What cells of one kind have in common: those that a step of a policy runs in, with its default limits. */
 struct view {
-	const struct policy_step *step; /* borrowed; the first of the steps that share it */
-	struct wire_order order;	/* without what is each cell's own */
-	struct sandbox_limits limits;	/* with which its cells are made */
-	bool is_used;			/* somebody has asked for one: some are kept ready */
-	unsigned nfree;			/* pool_refill's count */
+	const struct policy_step
+		*step; /* borrowed; the first of the steps that share it; its filter is theirs too */
+	struct wire_order order;      /* without what is each cell's own */
+	struct sandbox_limits limits; /* with which its cells are made */
+	bool is_used;		      /* somebody has asked for one: some are kept ready */
+	unsigned nfree;		      /* pool_refill's count */
 };
 
 enum cell_state {
@@ -139,7 +142,6 @@ struct dying {
 struct sandbox {
 	int epoll_fd, timer_fd, null_fd;
 	int trace_fd; /* borrowed; 0: runs are not traced */
-	int spare_fd; /* given up for a moment when there is no other to read evidence with (limits_read) */
 	struct watch timer_watch, launcher_watch;
 	uint64_t timer_nsec; /* what it is set to */
 	struct policy_set *policies;
@@ -167,8 +169,11 @@ struct sandbox {
 	struct dying *dying;
 	struct view *views; /* owned: room for one per step of a policy */
 	size_t nviews;
-	unsigned pool;		  /* cells kept ready of each used view */
+	char plan[BOUND_PLAN_BYTES] __attribute__((aligned(16))); /* where each is put together */
+	unsigned pool;						  /* cells kept ready of each used view */
 	uint64_t pool_pause_nsec; /* one that was made for the pool failed: no other before this */
+	uint64_t pool_haste_nsec; /* a run has begun: before this, no other for a view that has one left */
+	uint64_t pool_due_nsec;	  /* it lacks one, and has to wait until then; NSEC_NEVER: no */
 };
 
 /* loop.c, too */
@@ -194,7 +199,7 @@ void orders_withdraw(struct sandbox_run *run);
 void orders_fill(struct sandbox *sandbox);
 
 /* cells.c: a cell from its order to its burial. */
-/* User id, cgroup, control socket, order. *RET is the engine's. VIEW may be NULL. */
+/* User id, cgroup, control socket, order. *RET is the engine's. ORDER: VIEW's, or, for one run alone, another like it. */
 int cell_order(struct sandbox *sandbox, const struct view *view, const struct wire_order *order,
 	const struct sandbox_limits *limits, struct cell **ret, struct sandbox_error *err);
 /* The launcher has cloned it. */
@@ -255,10 +260,6 @@ uint64_t limits_next_deadline(const struct sandbox_run *run);
 void limits_on_time(struct sandbox_run *run, uint64_t now_nsec);
 /* The cgroup has something to say. */
 void limits_look(struct sandbox_run *run);
-/* Reads what the run's cgroup says; USAGE or EVIDENCE may be NULL. 0 or -errno with ERR. Works also when this process
- * is out of descriptors: whoever used them up must not end the runs of others. */
-int limits_read(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,
-	struct sandbox_error *err);
 
 /* pump.c */
 int pump_open(

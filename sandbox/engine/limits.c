@@ -2,40 +2,15 @@
  * time is over, or at the earliest moment at which its CPU budget can be used up. */
 #include "sandbox/engine/engine.h"
 
-#include "sandbox/base/fd.h"
 #include "sandbox/cell/sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 enum {
 	POLL_FIRST_NSEC = 1000 * 1000,	   /* after an OOM event whose kill is not counted yet */
 	POLL_LONG_NSEC = 20 * 1000 * 1000, /* where the kernel has no event for refused forks */
 	CPU_CHECK_MIN_NSEC = 500 * 1000,
 };
-
-static int read_group(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,
-	struct sandbox_error *err)
-{
-	int r = usage != NULL ? cgroup_usage(run->cell->cgroup, usage, err) : 0;
-	return r == 0 && evidence != NULL ? cgroup_evidence(run->cell->cgroup, evidence, err) : r;
-}
-
-int limits_read(struct sandbox_run *run, struct cgroup_usage *usage, struct cgroup_evidence *evidence,
-	struct sandbox_error *err)
-{
-	struct sandbox *sandbox = run->sandbox;
-	struct sandbox_error first = {0};
-
-	int r = read_group(run, usage, evidence, &first);
-	if (r != -EMFILE)
-		return r < 0 ? error_set(err, -r, first.stage, "%s", first.message) : 0;
-	/* The files are opened one after the other: one descriptor is enough. */
-	sandbox->spare_fd = fd_close(sandbox->spare_fd);
-	r = read_group(run, usage, evidence, err);
-	sandbox->spare_fd = fcntl(sandbox->null_fd, F_DUPFD_CLOEXEC, 3);
-	return r;
-}
 
 /* Memory and process limits show in the cgroup's counters. An OOM event comes before its kill is counted, hence the
  * second look. */
@@ -46,7 +21,7 @@ static void check_counters(struct sandbox_run *run, uint64_t again_nsec)
 
 	if (run->state >= RUN_ENDING)
 		return;
-	if (limits_read(run, NULL, &evidence, &err) < 0)
+	if (cgroup_evidence(run->cell->cgroup, &evidence, &err) < 0)
 		run_fail(run, &err);
 	else if (evidence.oom_kills > 0)
 		run_kill(run, SANDBOX_MEMORY_LIMIT);
@@ -67,7 +42,7 @@ static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
 	struct cgroup_usage usage;
 	struct sandbox_error err = {0};
 
-	if (limits_read(run, &usage, NULL, &err) < 0) {
+	if (cgroup_usage(run->cell->cgroup, &usage, &err) < 0) {
 		run_fail(run, &err);
 		return;
 	}

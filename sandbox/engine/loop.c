@@ -177,6 +177,7 @@ static int finish_round(struct sandbox *sandbox, struct sandbox_error *err)
 	next = bury_the_dying(sandbox, now);
 	uint64_t cells_next = cells_on_time(sandbox, now);
 	next = cells_next < next ? cells_next : next;
+	next = sandbox->pool_due_nsec < next ? sandbox->pool_due_nsec : next;
 	for (run = sandbox->runs; run != NULL; run = run->next) {
 		uint64_t deadline = limits_next_deadline(run);
 		if (deadline < next)

@@ -67,6 +67,7 @@ int orders_send_one(struct cell *cell, const struct wire_order *order, int sock,
 	int fds[WIRE_ORDER_FDS] = {sock};
 	size_t nfds = 1;
 
+	own.is_traced = sandbox->trace_fd > 0;
 	own.outer_id = sandbox->uid_first + (uint32_t)cell->uid_index;
 	int into = cgroup_into_fd(cell->cgroup);
 	if (into >= 0) {
@@ -132,16 +133,14 @@ static void lose_launcher(struct sandbox *sandbox)
 /* One for a run that has waited. */
 static int order_for(struct sandbox_run *run, struct sandbox_error *err)
 {
-	struct wire_order order = run->view->order;
 	const struct view *view = run->view;
+	struct wire_order own = view->order;
 	struct cell *cell;
 
-	if (run->limits.disk_bytes != order.disk_bytes || run->limits.inodes != order.inodes) {
-		order.disk_bytes = run->limits.disk_bytes;
-		order.inodes = run->limits.inodes;
-		view = NULL;
-	}
-	int r = cell_order(run->sandbox, view, &order, &run->limits, &cell, err);
+	own.disk_bytes = run->limits.disk_bytes;
+	own.inodes = run->limits.inodes;
+	bool is_views = own.disk_bytes == view->order.disk_bytes && own.inodes == view->order.inodes;
+	int r = cell_order(run->sandbox, view, is_views ? &view->order : &own, &run->limits, &cell, err);
 	if (r < 0)
 		return r;
 	run->state = RUN_ACQUIRING;

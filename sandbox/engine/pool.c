@@ -34,7 +34,7 @@ static struct view view_of(const struct policy_step *step)
 	return view;
 }
 
-static bool is_same(const struct wire_order *a, const struct wire_order *b)
+static bool is_same_order(const struct wire_order *a, const struct wire_order *b)
 {
 	if (strcmp(a->image, b->image) != 0 || a->nwritable != b->nwritable || a->has_proc != b->has_proc ||
 		a->can_execute_files != b->can_execute_files ||
@@ -45,6 +45,14 @@ static bool is_same(const struct wire_order *a, const struct wire_order *b)
 		if (strcmp(a->writable[i], b->writable[i]) != 0)
 			return false;
 	return true;
+}
+
+static bool is_same(const struct view *a, const struct view *b)
+{
+	const struct filter_program *one = &a->step->filter, *other = &b->step->filter;
+
+	return is_same_order(&a->order, &b->order) && one->len == other->len &&
+	       memcmp(one->insns, other->insns, one->len * sizeof(*one->insns)) == 0;
 }
 
 int pool_open(struct sandbox *sandbox, unsigned size, struct sandbox_error *err)
@@ -69,7 +77,7 @@ struct view *pool_view(struct sandbox *sandbox, const struct policy_step *step)
 			return &sandbox->views[i];
 	struct view view = view_of(step);
 	for (size_t i = 0; i < sandbox->nviews; i++)
-		if (is_same(&sandbox->views[i].order, &view.order))
+		if (is_same(&sandbox->views[i], &view))
 			return &sandbox->views[i];
 	return NULL;
 }
@@ -89,8 +97,10 @@ struct cell *pool_take(const struct sandbox_run *run)
 	if (run->limits.disk_bytes != view->limits.disk_bytes || run->limits.inodes != view->limits.inodes)
 		return NULL;
 	for (struct cell *cell = run->sandbox->cells; cell != NULL; cell = cell->next)
-		if (is_free(cell) && cell->state == CELL_READY && cell->view == view && !cell_is_gone(cell))
+		if (is_free(cell) && cell->state == CELL_READY && cell->view == view && !cell_is_gone(cell)) {
+			run->sandbox->pool_haste_nsec = sys_now_nsec() + ENGINE_HASTE_NSEC;
 			return cell;
+		}
 	return NULL;
 }
 
@@ -115,19 +125,33 @@ void pool_put(struct cell *cell)
 		cell->deadline_nsec = NSEC_NEVER;
 }
 
+/* When VIEW's next cell may be ordered; NSEC_NEVER: it has enough. */
+static uint64_t due_nsec(const struct sandbox *sandbox, const struct view *view)
+{
+	if (!view->is_used || view->nfree >= sandbox->pool)
+		return NSEC_NEVER;
+	bool can_wait = view->nfree > 0 && sandbox->pool_haste_nsec > sandbox->pool_pause_nsec;
+	return can_wait ? sandbox->pool_haste_nsec : sandbox->pool_pause_nsec;
+}
+
 bool pool_refill(struct sandbox *sandbox)
 {
 	struct sandbox_error err = {0};
+	uint64_t now = sys_now_nsec();
 	struct cell *cell;
 
-	if (sandbox->pool == 0 || sandbox->is_closing || sandbox->is_broken || !engine_has_uid(sandbox) ||
-		sys_now_nsec() < sandbox->pool_pause_nsec)
+	sandbox->pool_due_nsec = NSEC_NEVER;
+	if (sandbox->pool == 0 || sandbox->is_closing || sandbox->is_broken || !engine_has_uid(sandbox))
 		return false;
 	count_free(sandbox);
 	for (size_t i = 0; i < sandbox->nviews; i++) {
 		const struct view *view = &sandbox->views[i];
-		if (!view->is_used || view->nfree >= sandbox->pool)
+		uint64_t due = due_nsec(sandbox, view);
+		if (due > now) {
+			if (due < sandbox->pool_due_nsec)
+				sandbox->pool_due_nsec = due;
 			continue;
+		}
 		if (cell_order(sandbox, view, &view->order, &view->limits, &cell, &err) == 0)
 			return true;
 		sandbox->pool_pause_nsec = sys_now_nsec() + ENGINE_PAUSE_SEC * NSEC_PER_SEC;

@@ -398,26 +398,25 @@ static int build(struct builder *builder, struct sandbox_error *err)
 	return r == 0 ? check_sizes(builder, err) : r;
 }
 
-/* Head and filter; strings follow. */
-static int start_plan(struct builder *builder, struct sandbox_error *err)
+static void start_plan(struct builder *builder)
 {
 	struct sandbox_run *run = builder->run;
-	const struct filter_program *filter = &run->step->filter;
-	size_t fixed = sizeof(struct wire_plan) + filter->len * sizeof(struct sock_filter);
 
-	_Static_assert(
-		sizeof(struct wire_plan) + BOUND_FILTER_LEN * sizeof(struct sock_filter) < BOUND_PLAN_BYTES,
-		"the fixed part of a plan fits");
-	run->plan = calloc(1, BOUND_PLAN_BYTES);
+	builder->head = (struct wire_plan *)run->sandbox->plan;
+	*builder->head = (struct wire_plan){.limits = run->limits};
+	builder->strings = run->sandbox->plan + sizeof(struct wire_plan);
+	builder->room = BOUND_PLAN_BYTES - sizeof(struct wire_plan);
+}
+
+static int keep_plan(struct builder *builder, struct sandbox_error *err)
+{
+	struct sandbox_run *run = builder->run;
+
+	run->plan_size = (size_t)(builder->strings - (char *)builder->head);
+	run->plan = malloc(run->plan_size);
 	if (run->plan == NULL)
 		return error_set(err, ENOMEM, "engine.request", "plan");
-	builder->head = run->plan;
-	builder->head->limits = run->limits;
-	builder->head->filter_len = filter->len;
-	memcpy((char *)run->plan + sizeof(struct wire_plan), filter->insns,
-		filter->len * sizeof(struct sock_filter));
-	builder->strings = (char *)run->plan + fixed;
-	builder->room = BOUND_PLAN_BYTES - fixed;
+	memcpy(run->plan, builder->head, run->plan_size);
 	return 0;
 }
 
@@ -434,11 +433,8 @@ int request_prepare(struct sandbox_run *run, const struct sandbox_spec *spec, st
 	run->step = &builder.policy->steps[spec->step];
 	run->limits = spec->limits;
 	int r = policy_limits(run->step, &run->limits, err);
-	if (r == 0)
-		r = start_plan(&builder, err);
+	start_plan(&builder);
 	if (r == 0)
 		r = build(&builder, err);
-	if (r == 0)
-		run->plan_size = (size_t)(builder.strings - (char *)run->plan);
-	return r;
+	return r == 0 ? keep_plan(&builder, err) : r;
 }

@@ -96,7 +96,8 @@ static void read_evidence(struct sandbox_run *run)
 
 	if (run->has_evidence || run->cell == NULL)
 		return;
-	if (limits_read(run, &usage, &evidence, &err) < 0) {
+	if (cgroup_usage(run->cell->cgroup, &usage, &err) < 0 ||
+		cgroup_evidence(run->cell->cgroup, &evidence, &err) < 0) {
 		run_fail(run, &err);
 		return;
 	}
@@ -317,7 +318,7 @@ static void explain_lost_collection(struct sandbox_run *run)
 	struct cgroup_evidence evidence = {0};
 	struct sandbox_error err = {0};
 
-	if (limits_read(run, NULL, &evidence, &err) == 0 && evidence.oom_kills == 0)
+	if (cgroup_evidence(run->cell->cgroup, &evidence, &err) == 0 && evidence.oom_kills == 0)
 		(void)error_set(
 			&err, ECHILD, "cell.collect", "the cell's init ended while it copied result files");
 	if (err.errno_value != 0)

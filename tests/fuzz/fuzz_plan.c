@@ -20,11 +20,9 @@ static const char *check_strings(char *const *strings, uint32_t n, const char *a
 static void check_plan(const struct cell_plan *plan, const char *buf, size_t size, size_t nfds)
 {
 	const struct wire_plan *head = plan->head;
-	const char *at = (const char *)(plan->filter + head->filter_len), *end = buf + size;
+	const char *at = buf + sizeof(*head), *end = buf + size;
 	int next = FD_FIRST;
 
-	FUZZ_REQUIRE(
-		(const char *)plan->filter == buf + sizeof(*head) && head->filter_len <= BOUND_FILTER_LEN);
 	at = check_strings(plan->argv, head->nargs, at, end);
 	at = check_strings(plan->env, head->nenv, at, end);
 	at = check_strings(plan->file_names, head->nfiles, at, end);
@@ -71,11 +69,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	if (seed % 8 == 0 || size < 1 + sizeof(head))
 		return size;
 	memcpy(&head, data + 1, sizeof(head));
-	size_t rest = size - 1 - sizeof(head);
-	head.filter_len %= 4;
-	if (rest < head.filter_len * sizeof(struct sock_filter))
-		head.filter_len = 1;
-	head.strings_bytes = (uint32_t)(rest - head.filter_len * sizeof(struct sock_filter));
+	head.strings_bytes = (uint32_t)(size - 1 - sizeof(head));
 	memcpy(data + 1, &head, sizeof(head));
 	data[0] = (uint8_t)((head.has_stdin != 0) + (head.is_traced != 0) + 2 +
 			    (head.nfiles + head.ncollects) % WIRE_PLAN_FDS);
