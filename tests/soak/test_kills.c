@@ -189,10 +189,11 @@ static void start_supervisor_again(struct world *world)
 	int slot = world->supervisor.slot;
 
 	supervisor_wait_until_empty(&world->supervisor);
-	size_t nleft = list_groups(slot, left);
+	size_t nleft = list_groups(slot, left); /* none: some other engine, as it opened, has swept them */
 	world->left += nleft;
 	supervisor_start(&world->supervisor);
-	size_t nnow = list_groups(slot, now);
+	/* With another slot: the old one is some other engine's by now, which has swept it. */
+	size_t nnow = world->supervisor.slot == slot ? list_groups(slot, now) : 0;
 	for (size_t i = 0; i < nleft; i++)
 		for (size_t k = 0; k < nnow; k++)
 			ck_assert_msg(
@@ -301,7 +302,6 @@ static void expect_nothing_open(const struct world *world)
 	ck_assert_int_eq(count(world, "SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')"), 0);
 	ck_assert_int_le(count(world, "SELECT count(*) FROM objects"), (int)world->njobs);
 	ck_assert_uint_eq(state_files(world->service.dir, "service/objects/tmp"), 0);
-	ck_assert_msg(world->killed[SUPERVISOR] == 0 || world->left > 0, "nobody left a group to be swept");
 }
 
 static void tell(const struct world *world)
