@@ -94,7 +94,7 @@ static int note(struct sandbox_traced *wanted, struct sandbox_error *err)
 }
 
 /* The caller may be gone by now (ENOENT): its call did not happen, its note stays. */
-static void answer(int listener, uint64_t id, const struct sandbox_traced *call)
+static int answer(int listener, uint64_t id, const struct sandbox_traced *call, struct sandbox_error *err)
 {
 	struct seccomp_notif_resp response = {.id = id};
 
@@ -104,7 +104,9 @@ static void answer(int listener, uint64_t id, const struct sandbox_traced *call)
 		response.error = -(int)(call->answer & SECCOMP_RET_DATA);
 	else
 		response.error = -ENOSYS;
-	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 && errno != ENOENT)
+		return error_errno(err, "cell.trace", "answer a call");
+	return 0;
 }
 
 int trace_answer(int listener, const struct seccomp_notif *notif, struct sandbox_error *err)
@@ -119,7 +121,5 @@ int trace_answer(int listener, const struct seccomp_notif *notif, struct sandbox
 	for (size_t i = 0; i < ARRAY_SIZE(call.args); i++)
 		call.args[i] = (call.told >> i & 1) != 0 ? data->args[i] : 0;
 	int r = note(&call, err);
-	if (r == 0)
-		answer(listener, notif->id, &call);
-	return r;
+	return r == 0 ? answer(listener, notif->id, &call, err) : r;
 }

@@ -6,6 +6,7 @@
 #include <asm/ioctls.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -135,6 +136,8 @@ static const char *never_of_these(int nr, const __u64 args[6])
 		return (args[0] & new_namespaces) != 0 ? namespaces : NULL;
 	case SYS_prctl:
 		return first == PR_SET_SECCOMP ? filters : NULL;
+	case SYS_personality: /* the question 0xffffffff sets nothing */
+		return (first & READ_IMPLIES_EXEC) != 0 && first != UINT32_MAX ? "executable memory" : NULL;
 	case SYS_prlimit64:
 		return first != 0 && args[2] != 0 ? others : NULL;
 	case SYS_ioctl:

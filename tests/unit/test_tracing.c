@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -107,6 +108,9 @@ static const struct {
 	{SYS_prlimit64, {1, 0, 4096}, false},
 	{SYS_prlimit64, {1, 0, 0}, true},
 	{SYS_prlimit64, {0, 0, 4096}, true},
+	{SYS_personality, {READ_IMPLIES_EXEC}, false},
+	{SYS_personality, {ADDR_COMPAT_LAYOUT}, true},
+	{SYS_personality, {UINT64_MAX}, true},
 	{SYS_ioctl, {0, TIOCSTI}, false},
 	{SYS_ioctl, {0, TIOCGPGRP}, true},
 	{SYS_socket, {AF_INET6}, true},
