@@ -149,6 +149,30 @@ static int place_proc(struct sandbox_error *err)
 	return 0;
 }
 
+/* Inits listen to what their job's program asks, and tell the engine. Who answers can let a call go on that every program
+ * denies, the one below included (trace.c); so nobody answers, but in a trace. The answer to who tries stands below
+ * every other but "allow", as in the program below. Numbers of other entries are that program's to deny. */
+int launcher_forbid_answers(void)
+{
+	enum { DENY = SECCOMP_RET_USER_NOTIF, ALLOW = SECCOMP_RET_ALLOW };
+	static const struct sock_filter insns[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		/* The kernel reads the lower half. */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_IOCTL_NOTIF_SEND, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_IOCTL_NOTIF_ADDFD, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, DENY),
+	};
+	const struct sock_fprog program = {
+		.len = ARRAY_SIZE(insns),
+		.filter = (struct sock_filter *)(uintptr_t)insns,
+	};
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 /* What made the mount namespace is over: from here on launcher, init and jobs together can call what is left to do. */
 static int enter_filter(struct wire_setup *setup, struct sandbox_error *err)
 {
@@ -159,6 +183,8 @@ static int enter_filter(struct wire_setup *setup, struct sandbox_error *err)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, "launcher.seccomp", "no_new_privs");
+	if (!setup->may_answer && launcher_forbid_answers() < 0)
+		return error_errno(err, "launcher.seccomp", "forbid answers");
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		return error_errno(err, "launcher.seccomp", "put the filter on");
 	return 0;

@@ -9,5 +9,9 @@
  * launcher and all its cells. *RET_PIDFD (owned): to be waited for. 0 or -errno with ERR. The launcher dies with its parent. */
 int launcher_start(const char *images_dir, int *ret_sock, int *ret_pidfd, struct sandbox_error *err);
 
+/* The calling process, and all it will start, cannot answer what a seccomp program asks (ENOSYS). It has no_new_privs. 0, or
+ * -1 with errno. In the launcher. */
+int launcher_forbid_answers(void);
+
 /* Makes the launcher's mount namespace: the images of LIST below a read-only root. In the launcher. (rootns.c) */
 int rootns_enter(const char *images_dir, const struct wire_images *list, struct sandbox_error *err);

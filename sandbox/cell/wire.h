@@ -35,6 +35,7 @@ struct wire_images {
 
 struct wire_setup {
 	struct wire_images images;
+	uint32_t may_answer; /* cells are traced */
 	uint32_t filter_len;
 	struct sock_filter filter[BOUND_FILTER_LEN]; /* the launcher's own program */
 };

@@ -177,12 +177,11 @@ static int survey_policies(struct sandbox *sandbox, struct sandbox_error *err)
 /* What the launcher may call: what it and inits need, and whatever a job of these policies may. */
 static int read_launcher_filter(struct sandbox *sandbox, const char *policies_dir, struct sandbox_error *err)
 {
-	struct filter_calls passed = policy_set_passed(sandbox->policies);
+	const struct filter_calls passed = policy_set_passed(sandbox->policies);
 	struct filter_program program = {0};
 
-	if (sandbox->trace_fd > 0)
-		filter_calls_put(&passed, SYS_ioctl); /* inits answer the calls that they are asked about */
 	int r = policy_profile_load(policies_dir, "launcher", &passed, &program, err);
+	sandbox->setup.may_answer = sandbox->trace_fd > 0;
 	if (r == 0) {
 		sandbox->setup.filter_len = program.len;
 		memcpy(sandbox->setup.filter, program.insns, program.len * sizeof(*program.insns));

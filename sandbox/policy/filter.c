@@ -280,7 +280,7 @@ static bool is_pass(uint32_t ret)
 	       (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_LOG;
 }
 
-void filter_calls_put(struct filter_calls *calls, uint32_t nr)
+static void put(struct filter_calls *calls, uint32_t nr)
 {
 	calls->bits[nr / 64] |= UINT64_C(1) << (nr % 64);
 }
@@ -309,7 +309,7 @@ static struct filter_calls find_passed(
 			passes = passes ||
 				 is_pass(profile->entries[profile->calls[range->call + k].entry].ret);
 		for (uint32_t nr = range->first; passes && nr < end; nr++)
-			filter_calls_put(&passed, nr);
+			put(&passed, nr);
 	}
 	return passed;
 }

@@ -31,7 +31,6 @@ struct filter_calls {
 	uint64_t bits[FILTER_NUMBERS / 64];
 };
 
-void filter_calls_put(struct filter_calls *calls, uint32_t nr); /* below FILTER_NUMBERS */
 void filter_calls_add(struct filter_calls *calls, const struct filter_calls *more);
 bool filter_calls_hold(const struct filter_calls *calls, uint32_t nr);
 

@@ -173,11 +173,11 @@ static void look_at_rights(struct trial *trial, const struct subject *subject)
 		expect_line(trial, text, "Gid:", ids);
 	}
 	expect_line(trial, text, "Seccomp:", "2"); /* the target's, which came last */
-	/* The launcher's and its own; where the kernel cannot seal memory, a program stands in. */
+	/* The launcher's two and its own; where the kernel cannot seal memory, a program stands in. */
 	const char *filters = find_key(text, "Seccomp_filters:");
-	if (filters == NULL || strtoul(filters, NULL, 10) < 2)
+	if (filters == NULL || strtoul(filters, NULL, 10) < 3)
 		trial_fail(trial, "Seccomp_filters: %.8s", filters != NULL ? filters : "");
-	trial_see(trial, "all sets empty, no_new_privs, two seccomp filters, one id");
+	trial_see(trial, "all sets empty, no_new_privs, three seccomp filters, one id");
 }
 
 void inspect_rights(struct trial *trial)

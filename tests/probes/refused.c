@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -107,6 +108,16 @@ static void refused_i386(int argc, char **argv)
 	(void)refused("i386", result < 0 ? -1 : result);
 }
 
+/* An answer to a call that this process has not been asked about: what must not get as far as that. */
+static void refused_answer(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	(void)tried("send", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_SEND, 0));
+	(void)tried("send high", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_SEND | 1ull << 32, 0));
+	(void)tried("addfd", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_ADDFD, 0));
+	(void)tried("recv", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_RECV, 0));
+}
+
 static void *watch_thread(void *arg)
 {
 	for (int i = 0; i < *(int *)arg; i++)
@@ -186,6 +197,7 @@ static const struct probe_case cases[] = {
 	{"flood", refused_flood},
 	{"never", refused_never},
 	{"i386", refused_i386},
+	{"answer", refused_answer},
 	{"crowd", refused_crowd},
 	{"dying", refused_dying},
 	{"alarms", refused_alarms},

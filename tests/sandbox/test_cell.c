@@ -145,8 +145,8 @@ START_TEST(securebits_are_locked_and_no_new_privs_is_set)
 	struct sandbox_error err = {0};
 	struct layers layers;
 	ck_assert_int_eq(layers_probe(&layers, &err), 0);
-	/* The launcher's and the job's; between them the memory seal, where the kernel has none. */
-	cell_expect_output(cell, layers.has_mdwe ? "\nSeccomp_filters:\t2\n" : "\nSeccomp_filters:\t3\n");
+	/* The launcher's two and the job's; between them the memory seal, where the kernel has none. */
+	cell_expect_output(cell, layers.has_mdwe ? "\nSeccomp_filters:\t3\n" : "\nSeccomp_filters:\t4\n");
 	cell_free(cell);
 	cell_close(host);
 }

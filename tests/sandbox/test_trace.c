@@ -354,6 +354,22 @@ START_TEST(nobody_at_the_door_can_ask_for_it)
 }
 END_TEST
 
+/* A profile that allows everything: what refuses is what lies under it, for init and job alike. */
+START_TEST(without_a_trace_nobody_answers_for_a_seccomp_program)
+{
+	PLACE_ENTER(before);
+	struct program program = program_run("cofferdam", "run", "--policy=attack-open",
+		place_probe("refused"), "--", "./refused", "answer");
+	ck_assert_str_eq(program.out, "send=ENOSYS\nsend high=ENOSYS\naddfd=ENOSYS\nrecv=ENOTTY\n");
+	program_free(&program);
+	program = program_run("cofferdam", "trace", "--policy=attack-open", place_probe("refused"), "--",
+		"./refused", "answer");
+	ck_assert_str_eq(program.out, "send=ENOTTY\nsend high=ENOTTY\naddfd=ENOTTY\nrecv=ENOTTY\n");
+	program_free(&program);
+	place_leave(&before);
+}
+END_TEST
+
 static const char *const loop_words[] = {"/box/refused", "loop"};
 
 static void ignore(struct sandbox_run *run, const struct sandbox_result *result,
@@ -412,4 +428,5 @@ TEST_PROGRAM("trace", 120, tcase_add_test(tc, a_refused_call_is_made_and_noted);
 	     tcase_add_test(tc, limits_hold_and_what_was_noted_is_kept);
 	     tcase_add_test(tc, every_other_control_is_on);
 	     tcase_add_test(tc, nobody_at_the_door_can_ask_for_it);
+	     tcase_add_test(tc, without_a_trace_nobody_answers_for_a_seccomp_program);
 	     tcase_add_test(tc, an_engine_traces_one_run_at_a_time_into_a_file))
