@@ -4,6 +4,7 @@
 #include "service/languages.h"
 #include "service/metrics.h"
 #include "service/request.h"
+#include "service/waiters.h"
 
 #include <string.h>
 
@@ -179,12 +180,45 @@ static bool find_job(
 	return r == 0;
 }
 
+/* ?wait=: so many seconds may pass until the job is finished; 0 without it. False: REPLY says what is wrong with it. */
+static bool read_wait(const struct http_request *request, struct http_reply *reply, unsigned *ret)
+{
+	const char *text = http_query(request, "wait");
+	struct api_error error;
+	char *end = NULL;
+
+	*ret = 0;
+	if (text == NULL)
+		return true;
+	unsigned long sec = strtoul(text, &end, 10);
+	if (strspn(text, "0123456789") == strlen(text) && end != text && sec <= WAITERS_MAX_SEC) {
+		*ret = (unsigned)sec;
+		return true;
+	}
+	(void)api_error_set(&error, API_ERROR_INVALID_VALUE, "wait",
+		"wait is a number of seconds, at most %d", WAITERS_MAX_SEC);
+	http_reply_error(reply, &error);
+	return false;
+}
+
 void api_status(struct api *api, const struct http_request *request, struct http_reply *reply)
 {
+	struct waiters *waiters = api->service->waiters;
+	const char *id = http_query(request, "id");
 	struct job job = {0};
+	unsigned wait_sec;
 
-	if (find_job(api, request, reply, &job))
-		http_reply_json(reply, 200, job_json(&job));
+	if (!read_wait(request, reply, &wait_sec))
+		return;
+	bool may_wait = wait_sec > 0 && id != NULL && job_id_ok(id) &&
+			waiters_listen(waiters, request->waiter, id, wait_sec);
+	if (find_job(api, request, reply, &job)) {
+		reply->is_later = may_wait && !job_is_finished(job.status);
+		if (!reply->is_later)
+			http_reply_json(reply, 200, job_json(&job));
+	}
+	if (may_wait && !reply->is_later)
+		waiters_leave(waiters, request->waiter);
 	job_free(&job);
 }
 

@@ -3,6 +3,7 @@
 #include "sandbox/base/fd.h"
 #include "service/http_deadline.h"
 #include "service/http_exchange.h"
+#include "service/waiters.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_deadlines *deadlines;
-	struct http_exchanges exchanges;
+	struct http_exchanges exchanges; /* its waiters: borrowed */
 	uint16_t port;
 };
 
@@ -84,12 +85,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 static int start_daemon(struct http_server *server, const struct http_options *options, int *listen_fd,
 	struct sandbox_error *err)
 {
-	server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, http_exchange_handle,
-		&server->exchanges, MHD_OPTION_LISTEN_SOCKET, *listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-		(unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-		2 * options->timeout_sec, MHD_OPTION_NOTIFY_COMPLETED, http_exchange_completed, NULL,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+		NULL, http_exchange_handle, &server->exchanges, MHD_OPTION_LISTEN_SOCKET, *listen_fd,
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, 2 * options->timeout_sec, MHD_OPTION_NOTIFY_COMPLETED,
+		http_exchange_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_END);
 	if (server->daemon == NULL)
 		return error_set(err, EIO, "http.start", "libmicrohttpd does not start");
 	(void)TAKE_FD(*listen_fd); /* the daemon closes it */
@@ -103,6 +105,7 @@ int http_server_open(const struct http_options *options, struct http_server **re
 		return error_set(err, ENOMEM, "http.start", "no memory");
 	server->exchanges.handler = options->handler;
 	server->exchanges.body_max = options->body_max;
+	server->exchanges.waiters = options->waiters;
 	_cleanup_close_ int fd = listen_on(options, &server->port, err);
 	int r = fd;
 	if (r >= 0)
@@ -126,6 +129,7 @@ struct http_server *http_server_close(struct http_server *server)
 {
 	if (server == NULL)
 		return NULL;
+	waiters_stop(server->exchanges.waiters); /* libmicrohttpd ends no connection that is suspended */
 	if (server->daemon != NULL)
 		MHD_stop_daemon(server->daemon);
 	server->deadlines = http_deadlines_close(server->deadlines);

@@ -1,6 +1,6 @@
 /* http.h: HTTP as the API sees it: a request, a reply, and a server that turns one into the other.
  *
- * libmicrohttpd (epoll, a small pool of threads) is known to http.c and http_exchange.c only. What bounds a client: the
+ * libmicrohttpd (epoll, a small pool of threads) is known to http.c, http_exchange.c and waiters.c only. What bounds a client: the
  * number of connections, the memory of one connection's headers, the size of one body, the bytes of all bodies
  * together, and the time within which a request must be complete (http_deadline.h). */
 #pragma once
@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 struct MHD_Connection;
+struct waiter;
+struct waiters;
 
 enum {
 	HTTP_THREADS = 4,
@@ -30,6 +32,7 @@ struct http_request {
 	const char *body;
 	size_t body_size;
 	struct MHD_Connection *connection;
+	struct waiter *waiter; /* for waiters_listen */
 };
 
 /* The decoded value of a query parameter; NULL when it is not there. Borrowed. */
@@ -43,6 +46,7 @@ struct http_reply {
 	size_t body_size;
 	int fd; /* owned; -1: none */
 	uint64_t fd_size;
+	bool is_later; /* there is none yet: the handler listens (waiters_listen), and wants to be called again */
 	size_t nheaders;
 	struct {
 		const char *name; /* static */
@@ -65,7 +69,7 @@ void http_reply_text(struct http_reply *reply, const char *content_type, const c
 struct http_handler {
 	/* The headers are there, the body is not: true with REPLY filled refuses the request. */
 	bool (*refuse)(const struct http_request *request, struct http_reply *reply, void *user);
-	/* The whole request is there. */
+	/* The whole request is there. Again and again, when REPLY is to come later. */
 	void (*answer)(const struct http_request *request, struct http_reply *reply, void *user);
 	/* REPLY, whoever made it, is on its way: to be counted and logged. */
 	void (*sent)(const struct http_request *request, const struct http_reply *reply, void *user);
@@ -78,6 +82,7 @@ struct http_options {
 	unsigned timeout_sec;
 	size_t body_max;
 	struct http_handler handler;
+	struct waiters *waiters; /* borrowed; NULL: no reply comes later */
 };
 
 struct http_server;

@@ -2,6 +2,7 @@
 
 #include "sandbox/base/fd.h"
 #include "service/http_deadline.h"
+#include "service/waiters.h"
 
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,7 @@ struct exchange {
 	char authority[512];   /* of an absolute request target; "" otherwise */
 	bool is_decided;       /* REPLY is the answer, whatever still arrives */
 	struct http_body body; /* owned */
+	struct waiter waiter;
 };
 
 const char *http_query(const struct http_request *request, const char *name)
@@ -69,6 +71,14 @@ static void take_body(struct exchange *exchange, const char *data, size_t size)
 		decide_error(exchange, API_ERROR_UNAVAILABLE, "too many large requests at one time");
 }
 
+static void disarm(const struct exchange *exchange)
+{
+	struct http_deadline *deadline = deadline_of(exchange->request.connection);
+
+	if (deadline != NULL)
+		http_deadline_disarm(deadline);
+}
+
 /* --- the answer ----------------------------------------------------------------------------------------------- */
 
 /* What REPLY owned is the response's, once there is one. */
@@ -114,10 +124,7 @@ static bool add_headers(struct MHD_Response *response, const struct http_reply *
 
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
-	struct http_deadline *deadline = deadline_of(exchange->request.connection);
-
-	if (deadline != NULL)
-		http_deadline_disarm(deadline);
+	disarm(exchange);
 	struct MHD_Response *response = make_response(&exchange->reply);
 	if (response == NULL)
 		return MHD_NO; /* no memory: the connection is closed */
@@ -163,6 +170,7 @@ static struct exchange *begin(
 		.host = header_of(connection, "Host"),
 		.content_type = header_of(connection, "Content-Type"),
 		.connection = connection,
+		.waiter = &exchange->waiter,
 	};
 	exchange->request.path = take_authority(exchange, url);
 	http_reply_init(&exchange->reply);
@@ -184,13 +192,28 @@ static enum MHD_Result on_headers(struct exchange *exchange)
 	return MHD_YES;
 }
 
+/* True: the reply comes later. The connection is suspended then, and this is called again. */
+static bool answer(struct exchange *exchange)
+{
+	struct http_exchanges *all = exchange->all;
+
+	do {
+		exchange->reply.is_later = false;
+		all->handler.answer(&exchange->request, &exchange->reply, all->handler.user);
+		if (!exchange->reply.is_later)
+			return false;
+	} while (!waiters_suspend(all->waiters, &exchange->waiter, exchange->request.connection));
+	return true;
+}
+
 static enum MHD_Result on_complete(struct exchange *exchange)
 {
+	disarm(exchange); /* the answer may take its time */
 	if (!exchange->is_decided) {
 		exchange->request.body = exchange->body.data ? exchange->body.data : "";
 		exchange->request.body_size = exchange->body.size;
-		exchange->all->handler.answer(
-			&exchange->request, &exchange->reply, exchange->all->handler.user);
+		if (answer(exchange))
+			return MHD_YES;
 		http_body_drop(&exchange->body, &exchange->all->budget);
 	}
 	return send_reply(exchange);

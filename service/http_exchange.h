@@ -9,7 +9,8 @@
 struct http_exchanges {
 	struct http_handler handler;
 	size_t body_max;
-	http_budget budget; /* of the bodies of unfinished requests */
+	struct waiters *waiters; /* borrowed */
+	http_budget budget;	 /* of the bodies of unfinished requests */
 };
 
 /* The callbacks of a daemon whose CLS is a struct http_exchanges. */

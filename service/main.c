@@ -12,6 +12,7 @@
 #include "service/languages.h"
 #include "service/metrics.h"
 #include "service/request.h"
+#include "service/waiters.h"
 #include "service/worker.h"
 
 #include <signal.h>
@@ -68,7 +69,11 @@ static const struct config_row rows[] = {
 static const char usage[] = "cofferdam-service [options]\n"
 			    "The job service of Cofferdam: HTTP, queue, store and workers.\n";
 
-enum { EXIT_USAGE = 2 };
+enum {
+	EXIT_USAGE = 2,
+	/* Where another process runs the jobs, nobody tells of their ends: so often requests that wait look by themselves. */
+	LOOK_MSEC = 250,
+};
 
 /* Everything that is open, in the order in which it was opened. */
 struct program {
@@ -200,6 +205,13 @@ static int open_backends(struct program *program, struct sandbox_error *err)
 	return r;
 }
 
+static int open_waiters(struct program *program, struct sandbox_error *err)
+{
+	if (!has_role(program, "api"))
+		return 0;
+	return waiters_open(has_role(program, "worker") ? 0 : LOOK_MSEC, &program->service.waiters, err);
+}
+
 static int requeue(const char *id, const char *language, void *user)
 {
 	struct service *service = user;
@@ -232,6 +244,7 @@ static int start_server(struct program *program, struct sandbox_error *err)
 		.timeout_sec = (unsigned)config->request_timeout_sec,
 		.body_max = api_body_max(config),
 		.handler = api_http_handler(&program->api),
+		.waiters = program->service.waiters,
 	};
 
 	if (!has_role(program, "api"))
@@ -264,6 +277,7 @@ static const struct {
 	{"open_languages", open_languages},
 	{"open_backends", open_backends},
 	{"open_artifacts", open_artifacts},
+	{"open_waiters", open_waiters},
 	{"start_workers", start_workers},
 	{"start_server", start_server},
 	{"announce", announce},
@@ -286,6 +300,7 @@ static void stop(struct program *program)
 
 	program->server = http_server_close(program->server);
 	program->workers = workers_stop(program->workers);
+	service->waiters = waiters_close(service->waiters);
 	if (service->batch != NULL)
 		service->batch = service->batch->operations->close(service->batch);
 	if (service->objects != NULL)

@@ -31,6 +31,7 @@ struct service_config {
 struct artifacts; /* service/artifacts.h */
 struct languages; /* service/languages.h: what GET /languages shows and POST /submit accepts */
 struct metrics;	  /* service/metrics.h */
+struct waiters;	  /* service/waiters.h */
 
 struct service {
 	struct service_config config;
@@ -41,4 +42,5 @@ struct service {
 	struct artifacts *artifacts; /* NULL: off, or this process runs no jobs */
 	struct languages *languages;
 	struct metrics *metrics;
+	struct waiters *waiters; /* NULL: this process answers no HTTP */
 };

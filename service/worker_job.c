@@ -4,6 +4,7 @@
 #include "sandbox/base/log.h"
 #include "service/languages.h"
 #include "service/metrics.h"
+#include "service/waiters.h"
 #include "service/worker.h"
 
 #include <assert.h>
@@ -233,6 +234,7 @@ static void note_finished(const struct delivery *delivery)
 {
 	const struct job *job = &delivery->job;
 
+	waiters_wake(delivery->context->service->waiters, job->id);
 	metrics_finished(delivery->context->service->metrics, job);
 	log_event(LOG_LEVEL_INFO, "job.finished", "s:id", job->id, "s:language", job->language, "s:status",
 		job_status_name(job->status), "s:verdict", report_verdict_name(job->verdict), "u:attempt",

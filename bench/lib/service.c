@@ -190,11 +190,12 @@ void client_submit(struct client *client, const char *body, struct client_job *r
 	free(id);
 }
 
-bool client_is_finished(struct client *client, const struct client_job *job)
+/* Finished it must be completed, with the verdict accepted. */
+static bool is_finished(struct client *client, const struct client_job *job)
 {
 	char path[80];
 
-	(void)snprintf(path, sizeof(path), "/status?id=%s", job->id);
+	(void)snprintf(path, sizeof(path), "/status?id=%s&wait=30", job->id);
 	ask(client, path, NULL, 200);
 	char *status = text_of(client, "status");
 	bool is_open = status != NULL && (strcmp(status, "queued") == 0 || strcmp(status, "running") == 0);
@@ -206,8 +207,8 @@ bool client_is_finished(struct client *client, const struct client_job *job)
 
 void client_wait(struct client *client, const struct client_job *job)
 {
-	while (!client_is_finished(client, job))
-		(void)usleep(1000);
+	while (!is_finished(client, job))
+		;
 }
 
 double client_metric(struct client *client, const char *metric)

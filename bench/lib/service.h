@@ -28,9 +28,7 @@ struct client_job {
 
 /* Submits; BODY is the JSON. */
 void client_submit(struct client *client, const char *body, struct client_job *ret);
-/* Is it finished? It must then be completed, with the verdict accepted. */
-bool client_is_finished(struct client *client, const struct client_job *job);
-/* Looks every millisecond until it is. */
+/* Until it is finished, which must be with the verdict accepted. */
 void client_wait(struct client *client, const struct client_job *job);
 /* The number that METRIC, without labels, has now. */
 double client_metric(struct client *client, const char *metric);

@@ -404,6 +404,25 @@ START_TEST(a_killed_supervisor_costs_no_job)
 }
 END_TEST
 
+/* One request: its answer comes with the end of the job. */
+START_TEST(a_request_can_wait_for_the_end_of_a_job)
+{
+	char path[80];
+
+	HALVES(service, supervisor, NULL);
+	for (size_t i = 0; i < 20; i++) { /* not woken, they would take longer than this test may */
+		char id[JOB_ID_SIZE];
+		jobs_submit(&service, &(struct jobs_submission){"cpp", doubling, "21"}, id);
+		(void)snprintf(path, sizeof(path), "/status?id=%s&wait=30", id);
+		json_t *job = jobs_get(&service, path, 200);
+		ck_assert_pstr_eq(jobs_text(job, "status"), "completed");
+		ck_assert_pstr_eq(jobs_text(job, "stdoutPreview"), "42\n");
+		json_decref(job);
+	}
+	halves_end(&service, &supervisor);
+}
+END_TEST
+
 START_TEST(jobs_wait_for_a_supervisor)
 {
 	char ids[AFTER][JOB_ID_SIZE];
@@ -453,5 +472,6 @@ TEST_PROGRAM("jobs", 300,
 	     tcase_add_test(tc, a_killed_service_loses_no_job);
 	     tcase_add_test(tc, a_stopped_service_gives_its_jobs_back);
 	     tcase_add_test(tc, a_killed_supervisor_costs_no_job);
+	     tcase_add_test(tc, a_request_can_wait_for_the_end_of_a_job);
 	     tcase_add_test(tc, jobs_wait_for_a_supervisor);
 	     tcase_add_test(tc, a_finished_job_stays_as_it_is))

@@ -1,0 +1,232 @@
+#include "service/waiters.h"
+
+#include "sandbox/base/fd.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+enum { USEC_PER_SEC = 1000 * 1000, USEC_PER_MSEC = 1000, NSEC_PER_USEC = 1000 };
+
+TAILQ_HEAD(waiter_list, waiter);
+
+struct waiters {
+	pthread_t thread;
+	unsigned look_msec;
+	pthread_mutex_t lock; /* for what follows, and for the waiters themselves */
+	pthread_cond_t changed;
+	struct waiter_list list;
+	size_t n;
+	int64_t next_usec; /* when the thread wakes by itself */
+	bool is_stopping;
+};
+
+static int64_t now_usec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * USEC_PER_SEC + now.tv_nsec / NSEC_PER_USEC;
+}
+
+static void lock(struct waiters *waiters)
+{
+	(void)pthread_mutex_lock(&waiters->lock);
+}
+
+static void unlock(struct waiters *waiters)
+{
+	(void)pthread_mutex_unlock(&waiters->lock);
+}
+
+static void take_out(struct waiters *waiters, struct waiter *waiter)
+{
+	TAILQ_REMOVE(&waiters->list, waiter, link);
+	waiters->n--;
+	waiter->state = WAITER_NONE;
+}
+
+/* From here on the waiter is its connection's thread's again, and may be gone with it. */
+static void resume(struct waiters *waiters, struct waiter *waiter)
+{
+	take_out(waiters, waiter);
+	MHD_resume_connection(waiter->connection);
+}
+
+/* --- those whose time has come ---------------------------------------------------------------------------------- */
+
+/* When the next one's time will come; INT64_MAX: nobody waits. */
+static int64_t resume_due(struct waiters *waiters)
+{
+	int64_t now = now_usec(), next = INT64_MAX;
+	struct waiter *waiter, *following;
+
+	for (waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = following) {
+		following = TAILQ_NEXT(waiter, link);
+		if (waiter->state != WAITER_SUSPENDED)
+			continue;
+		if (waiter->due_usec <= now)
+			resume(waiters, waiter);
+		else if (waiter->due_usec < next)
+			next = waiter->due_usec;
+	}
+	return next;
+}
+
+static void *watch(void *user)
+{
+	struct waiters *waiters = user;
+
+	lock(waiters);
+	while (!waiters->is_stopping) {
+		waiters->next_usec = resume_due(waiters);
+		struct timespec next = {.tv_sec = waiters->next_usec / USEC_PER_SEC,
+			.tv_nsec = waiters->next_usec % USEC_PER_SEC * NSEC_PER_USEC};
+		if (waiters->next_usec == INT64_MAX)
+			(void)pthread_cond_wait(&waiters->changed, &waiters->lock);
+		else
+			(void)pthread_cond_timedwait(&waiters->changed, &waiters->lock, &next);
+	}
+	unlock(waiters);
+	return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+int waiters_open(unsigned look_msec, struct waiters **ret, struct sandbox_error *err)
+{
+	struct waiters *waiters = calloc(1, sizeof(*waiters));
+	pthread_condattr_t attributes;
+
+	if (waiters == NULL)
+		return error_set(err, ENOMEM, "waiters", "no memory");
+	waiters->look_msec = look_msec;
+	TAILQ_INIT(&waiters->list);
+	(void)pthread_mutex_init(&waiters->lock, NULL);
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&waiters->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	int r = pthread_create(&waiters->thread, NULL, watch, waiters);
+	if (r == 0) {
+		*ret = waiters;
+		return 0;
+	}
+	(void)pthread_cond_destroy(&waiters->changed);
+	(void)pthread_mutex_destroy(&waiters->lock);
+	free(waiters);
+	return error_set(err, r, "waiters", "cannot start a thread");
+}
+
+void waiters_stop(struct waiters *waiters)
+{
+	struct waiter *waiter, *following;
+
+	if (waiters == NULL)
+		return;
+	lock(waiters);
+	waiters->is_stopping = true;
+	for (waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = following) {
+		following = TAILQ_NEXT(waiter, link);
+		if (waiter->state == WAITER_SUSPENDED)
+			resume(waiters, waiter);
+		else
+			waiter->state = WAITER_WOKEN;
+	}
+	(void)pthread_cond_signal(&waiters->changed);
+	unlock(waiters);
+}
+
+struct waiters *waiters_close(struct waiters *waiters)
+{
+	if (waiters == NULL)
+		return NULL;
+	waiters_stop(waiters);
+	(void)pthread_join(waiters->thread, NULL);
+	assert(TAILQ_EMPTY(&waiters->list));
+	(void)pthread_cond_destroy(&waiters->changed);
+	(void)pthread_mutex_destroy(&waiters->lock);
+	free(waiters);
+	return NULL;
+}
+
+/* --- to wait and to wake ---------------------------------------------------------------------------------------- */
+
+void waiters_wake(struct waiters *waiters, const char *id)
+{
+	struct waiter *waiter, *following;
+
+	if (waiters == NULL)
+		return;
+	lock(waiters);
+	for (waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = following) {
+		following = TAILQ_NEXT(waiter, link);
+		if (strcmp(waiter->id, id) != 0)
+			continue;
+		if (waiter->state == WAITER_SUSPENDED)
+			resume(waiters, waiter);
+		else
+			waiter->state = WAITER_WOKEN;
+	}
+	unlock(waiters);
+}
+
+static void plan_next_look(const struct waiters *waiters, struct waiter *waiter, int64_t now)
+{
+	int64_t look = now + (int64_t)waiters->look_msec * USEC_PER_MSEC;
+
+	waiter->due_usec = waiter->end_usec;
+	if (waiters->look_msec > 0 && look < waiter->end_usec)
+		waiter->due_usec = look;
+}
+
+bool waiters_listen(struct waiters *waiters, struct waiter *waiter, const char *id, unsigned sec)
+{
+	int64_t now = now_usec();
+
+	if (waiters == NULL)
+		return false;
+	lock(waiters);
+	assert(waiter->state == WAITER_NONE);
+	if (waiter->end_usec == 0)
+		waiter->end_usec = now + (int64_t)sec * USEC_PER_SEC;
+	bool may_wait = !waiters->is_stopping && waiters->n < WAITERS_MAX && now < waiter->end_usec;
+	if (may_wait) {
+		(void)snprintf(waiter->id, sizeof(waiter->id), "%s", id);
+		plan_next_look(waiters, waiter, now);
+		waiter->state = WAITER_LISTENING;
+		TAILQ_INSERT_TAIL(&waiters->list, waiter, link);
+		waiters->n++;
+	}
+	unlock(waiters);
+	return may_wait;
+}
+
+void waiters_leave(struct waiters *waiters, struct waiter *waiter)
+{
+	if (waiters == NULL)
+		return;
+	lock(waiters);
+	if (waiter->state != WAITER_NONE)
+		take_out(waiters, waiter);
+	unlock(waiters);
+}
+
+bool waiters_suspend(struct waiters *waiters, struct waiter *waiter, struct MHD_Connection *connection)
+{
+	lock(waiters);
+	bool has_to_wait = waiter->state == WAITER_LISTENING;
+	if (has_to_wait) {
+		MHD_suspend_connection(connection);
+		waiter->connection = connection;
+		waiter->state = WAITER_SUSPENDED;
+		if (waiter->due_usec < waiters->next_usec)
+			(void)pthread_cond_signal(&waiters->changed);
+	} else {
+		take_out(waiters, waiter);
+	}
+	unlock(waiters);
+	return has_to_wait;
+}
