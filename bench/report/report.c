@@ -95,6 +95,21 @@ static void report_launch(const json_t *report)
 		json_object_get(report, "series"));
 }
 
+static void report_rate(const json_t *report)
+{
+	double bare = number(report, "bare_per_second"), cells = number(report, "cells_per_second");
+	const json_t *half = json_object_get(report, "half");
+	double p50 = number(half, "p50_nsec"), p99 = number(half, "p99_nsec");
+
+	(void)fprintf(page,
+		"| | per second | ratio |\n|---|---|---|\n| bare processes in seven new namespaces | %.0f | "
+		"1 |\n"
+		"| fresh cells, complete | %.0f | %.2f |\n\n",
+		bare, cells, cells / bare);
+	(void)fprintf(page, "At half of that rate: median %s, 99th percentile %s, %.1f times the median.\n\n",
+		time_text(p50), time_text(p99), p50 > 0 ? p99 / p50 : 0);
+}
+
 static void report_precision(const json_t *report)
 {
 	json_t *times = json_array();
@@ -193,6 +208,7 @@ static const struct {
 	void (*report)(const json_t *report);
 } benches[] = {
 	{"launch", "Launch latency", report_launch},
+	{"rate", "Cells per second", report_rate},
 	{"work", "Overhead at work", report_work},
 	{"precision", "Precision of limits", report_precision},
 	{"jobs", "End to end", report_jobs},

@@ -251,13 +251,15 @@ static void watch(pid_t target, int listener, int signal_fd, struct ending *endi
 	}
 }
 
-/* From here on the cell holds init alone. kill(-1) reaches every process of the namespace but the caller; a process
- * that forks meanwhile leaves a child that the next round kills. Only ECHILD says that nobody is left. */
+/* From here on the cell holds init alone. Whoever loses its parent becomes init's child, so only ECHILD says that nobody is
+ * left. kill(-1) reaches every process of the namespace but the caller; a process that forks meanwhile leaves a child that
+ * the next round kills. */
 static void kill_the_rest(void)
 {
-	do
+	while (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD) {
 		(void)kill(-1, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno != ECHILD);
+		(void)waitpid(-1, NULL, 0);
+	}
 }
 
 static void wait_for_go_on(void)
@@ -286,7 +288,6 @@ static void run_target(
 	send_event(&started);
 	watch(target->pid, target->listener, signal_fd, ending);
 	kill_the_rest();
-	target->listener = fd_close(target->listener);
 }
 
 static void report_end(const struct ending *ending)
