@@ -1,8 +1,11 @@
 /* Jobs from POST to stored result, through real HTTP, the real supervisor, and what may go wrong on the way. */
+#include "sandbox/base/fd.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/place.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -341,6 +344,42 @@ START_TEST(the_same_source_is_compiled_once)
 }
 END_TEST
 
+/* The last byte of each file in the cache is another one. */
+static void damage_products(const struct test_service *service)
+{
+	char dir[300], path[600];
+	const struct dirent *entry;
+
+	(void)snprintf(dir, sizeof(dir), "%s/service/artifacts", service->dir);
+	DIR *list = opendir(dir);
+	ck_assert_ptr_nonnull(list);
+	while ((entry = readdir(list)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+		off_t last = lseek(fd, -1, SEEK_END);
+		char byte;
+		ck_assert_int_eq(pread(fd, &byte, 1, last), 1);
+		byte ^= 1;
+		ck_assert_int_eq(pwrite(fd, &byte, 1, last), 1);
+	}
+	(void)closedir(list);
+}
+
+START_TEST(a_damaged_product_is_compiled_anew)
+{
+	HALVES(service, supervisor, NULL);
+	ck_assert(is_compiled_anew(&service, "ann", echo_code, "one"));
+	service_stop(&service);
+	damage_products(&service);
+	service_start(&service, &supervisor, NULL);
+	ck_assert(is_compiled_anew(&service, "ann", echo_code, "two"));
+	ck_assert(!is_compiled_anew(&service, "ann", echo_code, "three"));
+	halves_end(&service, &supervisor);
+}
+END_TEST
+
 START_TEST(users_can_be_kept_apart)
 {
 	static const char *const options[] = {"--artifacts-per-user", NULL};
@@ -468,6 +507,7 @@ TEST_PROGRAM("jobs", 300,
 	     tcase_add_test(tc, a_link_is_good_for_its_object_and_its_time);
 	     tcase_add_test(tc, fifty_jobs_have_each_its_own_result);
 	     tcase_add_test(tc, the_same_source_is_compiled_once);
+	     tcase_add_test(tc, a_damaged_product_is_compiled_anew);
 	     tcase_add_test(tc, users_can_be_kept_apart); tcase_add_test(tc, everything_can_be_compiled_anew);
 	     tcase_add_test(tc, a_killed_service_loses_no_job);
 	     tcase_add_test(tc, a_stopped_service_gives_its_jobs_back);
