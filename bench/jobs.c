@@ -21,11 +21,11 @@ static const struct config_row rows[] = {
 	{"again", CONFIG_NUMBER, offsetof(struct options, again), 1, 100000, "200",
 		"jobs whose source was compiled before, of each language"},
 	{"seconds", CONFIG_NUMBER, offsetof(struct options, seconds), 1, 3600, "5",
-		"how long each number of clients submits"},
+		"how long each number of clients submits, and each backlog is watched"},
 	{"clients", CONFIG_NUMBER, offsetof(struct options, clients), 1, 64, "8",
 		"at most so many at once; begins with one and doubles"},
-	{"backlog", CONFIG_NUMBER, offsetof(struct options, backlog), 0, 1000000, "2000",
-		"jobs that are submitted faster than they are run"},
+	{"backlog", CONFIG_NUMBER, offsetof(struct options, backlog), 0, 1000000, "1000",
+		"at most so many jobs waiting; begins with 100 and takes ten times as many each time"},
 	{"json", CONFIG_STRING, offsetof(struct options, json), 1, 4000, NULL, "write the figures there"},
 };
 
@@ -167,73 +167,141 @@ static void many(json_t *ret)
 
 /* --- with a backlog --------------------------------------------------------------------------------------------- */
 
+enum {
+	SUBMITTERS = 16,
+	SAMPLES = 1000,		/* submissions that are measured at each depth */
+	POLL_USEC = 250 * 1000, /* of the metrics: a count of what waits costs more the more that is */
+};
+
+/* One of those that submit at the same time: N jobs from JOBS on. */
 struct submitter {
 	pthread_t thread;
 	const char *body;
+	struct client_job *jobs;
 	uint64_t n;
 	struct series series;
+};
+
+/* What was submitted up to now. */
+struct pile {
+	struct client *client;
+	const char *body;
+	struct client_job *jobs; /* owned */
+	uint64_t n, room;
+	double finished_before; /* of other parts of this benchmark */
 };
 
 static void *submit_all(void *user)
 {
 	struct submitter *submitter = user;
 	struct client *client = client_open(&service);
-	struct client_job job;
 
 	for (uint64_t i = 0; i < submitter->n; i++) {
 		uint64_t begin = series_now_nsec();
-		client_submit(client, submitter->body, &job);
+		client_submit(client, submitter->body, &submitter->jobs[i]);
 		series_add(&submitter->series, series_now_nsec() - begin);
 	}
 	client_close(client);
 	return NULL;
 }
 
-/* The mean depth of the queue is what grows; a POST should not take longer for it. */
-static void backlog(struct client *client, json_t *ret)
+/* N more jobs, as fast as they are accepted. */
+static void pile_up(struct pile *pile, uint64_t n, struct series *series)
 {
-	enum { SUBMITTERS = 16 };
 	struct submitter submitters[SUBMITTERS] = {0};
-	struct series early = {.name = "early", .what = "POST, the first tenth"},
-		      late = {.name = "late", .what = "POST, the last tenth"};
-	char *body = body_of(&languages[0], 0);
-	double before = client_metric(client, "cofferdam_job_seconds_count");
-	uint64_t begin = series_now_nsec(), accepted;
 
+	if (pile->n + n > pile->room) {
+		pile->room = 2 * (pile->n + n);
+		pile->jobs = reallocarray(pile->jobs, pile->room, sizeof(pile->jobs[0]));
+		if (pile->jobs == NULL)
+			err(1, "jobs");
+	}
 	for (size_t i = 0; i < SUBMITTERS; i++) {
-		submitters[i].body = body;
-		submitters[i].n = options->backlog / SUBMITTERS + (i < options->backlog % SUBMITTERS);
+		submitters[i].body = pile->body;
+		submitters[i].jobs = pile->jobs + pile->n;
+		submitters[i].n = n / SUBMITTERS + (i < n % SUBMITTERS);
+		pile->n += submitters[i].n;
 		if (pthread_create(&submitters[i].thread, NULL, submit_all, &submitters[i]) != 0)
 			errx(1, "thread");
 	}
 	for (size_t i = 0; i < SUBMITTERS; i++) {
 		(void)pthread_join(submitters[i].thread, NULL);
-		const struct series *series = &submitters[i].series;
-		for (size_t k = 0; k < series->n; k++) {
-			if (k < series->n / 10)
-				series_add(&early, series->nsec[k]);
-			if (k >= series->n - series->n / 10)
-				series_add(&late, series->nsec[k]);
-		}
+		for (size_t k = 0; k < submitters[i].series.n; k++)
+			series_add(series, submitters[i].series.nsec[k]);
 		series_free(&submitters[i].series);
 	}
-	accepted = series_now_nsec() - begin;
-	double depth = client_metric(client, "cofferdam_queue_depth");
-	while (client_metric(client, "cofferdam_job_seconds_count") - before < (double)options->backlog)
-		(void)usleep(20000);
+}
+
+static uint64_t finished(const struct pile *pile)
+{
+	return (uint64_t)(client_metric(pile->client, "cofferdam_job_seconds_count") - pile->finished_before);
+}
+
+/* How fast jobs are finished while nobody submits. */
+static double drain(const struct pile *pile)
+{
+	uint64_t begin = series_now_nsec(), before = finished(pile);
+
+	(void)usleep((useconds_t)(options->seconds * 1000000));
+	uint64_t after = finished(pile);
+	return (double)(after - before) * 1e9 / (double)(series_now_nsec() - begin);
+}
+
+/* With DEPTH jobs waiting. */
+static json_t *at_depth(struct pile *pile, uint64_t depth)
+{
+	struct series post = {.name = "post", .what = "POST to 202"}, ignored = {0};
+	uint64_t waiting;
+
+	while ((waiting = pile->n - finished(pile)) < depth)
+		pile_up(pile, depth - waiting, &ignored);
+	series_free(&ignored);
+	pile_up(pile, depth < SAMPLES ? depth : SAMPLES, &post);
+	double rate = drain(pile);
+	(void)printf(
+		"%7llu queued: POST p50 %.1f ms, p99 %.1f ms; %.1f jobs/s; %.1f MiB resident, log %.1f MiB\n",
+		(unsigned long long)depth, (double)series_percentile(&post, 50) / 1e6,
+		(double)series_percentile(&post, 99) / 1e6, rate,
+		(double)service_memory(&service) / (1 << 20),
+		(double)service_file_bytes(&service, "jobs.db-wal") / (1 << 20));
+	json_t *json = json_pack("{s:I, s:o, s:f, s:I, s:I, s:I}", "queued", (json_int_t)depth, "post",
+		series_json(&post), "jobs_per_second", rate, "memory_bytes",
+		(json_int_t)service_memory(&service), "database_bytes",
+		(json_int_t)service_file_bytes(&service, "jobs.db"), "log_bytes",
+		(json_int_t)service_file_bytes(&service, "jobs.db-wal"));
+	series_free(&post);
+	return json;
+}
+
+/* All are finished, each with the verdict accepted, says the store. */
+static void expect_all(const struct pile *pile)
+{
+	while (finished(pile) < pile->n)
+		(void)usleep(POLL_USEC);
+	for (uint64_t i = 0; i < pile->n; i++)
+		client_wait(pile->client, &pile->jobs[i]);
+}
+
+static void backlog(struct client *client, json_t *ret)
+{
+	char *body = body_of(&languages[0], 0);
+	struct pile pile = {.client = client,
+		.body = body,
+		.finished_before = client_metric(client, "cofferdam_job_seconds_count")};
+	json_t *depths = json_array();
+	uint64_t begin = series_now_nsec();
+
+	for (uint64_t depth = 100; depth < options->backlog; depth *= 10)
+		(void)json_array_append_new(depths, at_depth(&pile, depth));
+	(void)json_array_append_new(depths, at_depth(&pile, options->backlog));
+	expect_all(&pile);
 	double seconds = (double)(series_now_nsec() - begin) / 1e9;
 	(void)printf(
-		"backlog: %llu jobs accepted in %.1f s (%.0f waited then), done after %.1f s: %.1f jobs/s\n",
-		(unsigned long long)options->backlog, (double)accepted / 1e9, depth, seconds,
-		(double)options->backlog / seconds);
-	series_print((struct series[]){early, late}, 2);
+		"backlog: %llu jobs, each with its result, in %.1f s\n", (unsigned long long)pile.n, seconds);
 	(void)json_object_set_new(ret, "backlog",
-		json_pack("{s:I, s:f, s:f, s:f, s:I, s:o, s:o}", "jobs", (json_int_t)options->backlog,
-			"accepted_seconds", (double)accepted / 1e9, "depth", depth, "seconds", seconds,
-			"memory_bytes", (json_int_t)service_memory(&service), "early", series_json(&early),
-			"late", series_json(&late)));
-	series_free(&early);
-	series_free(&late);
+		json_pack("{s:I, s:f, s:I, s:o}", "jobs", (json_int_t)pile.n, "seconds", seconds,
+			"memory_bytes", (json_int_t)service_memory(&service), "depths", depths));
+	free(pile.jobs);
 	free(body);
 }
 

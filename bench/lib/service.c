@@ -102,6 +102,15 @@ uint64_t service_memory(const struct service *service)
 	return resident_tree(service->pid);
 }
 
+uint64_t service_file_bytes(const struct service *service, const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/service/%s", service->dir, name);
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 /* --- a client --------------------------------------------------------------------------------------------------- */
 
 enum { ANSWER_BYTES = 256 * 1024 };

@@ -17,6 +17,8 @@ void service_start(struct service *service, const char *cli);
 void service_stop(struct service *service);
 /* Resident memory of it and its children, in bytes. */
 uint64_t service_memory(const struct service *service);
+/* The size of NAME in the directory of its database; 0 when it is not there. */
+uint64_t service_file_bytes(const struct service *service, const char *name);
 
 struct client; /* one connection, kept alive; for one thread */
 struct client *client_open(const struct service *service);

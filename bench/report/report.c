@@ -194,13 +194,19 @@ static void report_jobs(const json_t *report)
 	picture("jobs_sustained", "Cached jobs per second, HTTP to stored result", bars, n, 0);
 	if (backlog == NULL)
 		return;
-	(void)fprintf(page,
-		"Backlog: %.0f jobs were accepted in %.1f s, when %.0f waited, and done after %.1f s. A POST "
-		"took %s "
-		"(median) among the first tenth and %s among the last.\n\n",
-		number(backlog, "jobs"), number(backlog, "accepted_seconds"), number(backlog, "depth"),
-		number(backlog, "seconds"), time_text(number(json_object_get(backlog, "early"), "p50_nsec")),
-		time_text(number(json_object_get(backlog, "late"), "p50_nsec")));
+	(void)fputs("| queued | POST p50 | p99 | jobs/s then | memory | write-ahead log "
+		    "|\n|---|---|---|---|---|---|\n",
+		page);
+	json_array_foreach(json_object_get(backlog, "depths"), i, one)
+	{
+		const json_t *post = json_object_get(one, "post");
+		(void)fprintf(page, "| %.0f | %s | %s | %.0f | %.1f MiB | %.1f MiB |\n",
+			number(one, "queued"), time_text(number(post, "p50_nsec")),
+			time_text(number(post, "p99_nsec")), number(one, "jobs_per_second"),
+			number(one, "memory_bytes") / (1 << 20), number(one, "log_bytes") / (1 << 20));
+	}
+	(void)fprintf(page, "\n%.0f jobs, each with its result, after %.1f s.\n\n", number(backlog, "jobs"),
+		number(backlog, "seconds"));
 }
 
 static const struct {
