@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* Init may be woken late, when the target has long been running: no job gets more than this for nothing. */
@@ -33,7 +32,7 @@ static struct start {
 	struct cell_layers *layers;
 	const struct cell_plan *plan;
 	char path[BOUND_FILE_NAME + 256]; /* what to exec */
-	int gate[2];			  /* one byte from the target: it waits; one to it: go on */
+	int ready[2], go[2]; /* pipes: one byte from the target says that it waits, one to it lets it go on */
 	int listener;
 	uint32_t is_shared; /* the kernel clears it, and wakes who waits for that, at exec and at the end */
 	const char *failed; /* the step that failed; NULL: none, exec succeeded */
@@ -120,7 +119,7 @@ static int wait_at_gate(void)
 {
 	char byte;
 
-	return write(start.gate[1], "", 1) == 1 && read(start.gate[1], &byte, 1) == 1 ? 0 : -1;
+	return write(start.ready[1], "", 1) == 1 && read(start.go[0], &byte, 1) == 1 ? 0 : -1;
 }
 
 /* In the target's process. The steps in order; what follows the filter is what every profile allows (engine.c,
@@ -202,14 +201,15 @@ int cell_target_prepare(
 	char byte;
 
 	start = (struct start){.layers = layers, .listener = -1, .is_shared = 1};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, start.gate) < 0)
-		return error_errno(err, "cell.target", "socketpair");
+	/* Not sockets: the job would find them in /proc/net/unix. */
+	if (pipe2(start.ready, O_CLOEXEC) < 0 || pipe2(start.go, O_CLOEXEC) < 0)
+		return error_errno(err, "cell.target", "pipes");
 	ret->pid = clone(target_child, stack + sizeof(stack), flags, NULL, NULL, NULL, &start.is_shared);
 	if (ret->pid < 0)
 		return error_errno(err, "cell.target", "clone");
-	/* The socket alone would not tell its end: the process shares both ends. */
+	/* The pipe alone would not tell its end: the process shares both ends. */
 	struct pollfd polls[] = {
-		{.fd = start.gate[0], .events = POLLIN},
+		{.fd = start.ready[0], .events = POLLIN},
 		{.fd = signal_fd, .events = POLLIN},
 	};
 	do
@@ -217,7 +217,7 @@ int cell_target_prepare(
 	while (n < 0 && errno == EINTR);
 	if (n > 0 && polls[0].revents == 0)
 		return report_failure(ret, err);
-	if (n < 0 || read(start.gate[0], &byte, 1) != 1)
+	if (n < 0 || read(start.ready[0], &byte, 1) != 1)
 		return error_errno(err, "cell.target", "wait for the target's process");
 	ret->listener = start.listener;
 	return 0;
@@ -242,12 +242,14 @@ int cell_target_start(struct cell_target *target, struct cell_plan *plan, struct
 		return error_errno(err, "cell.target", "descriptors 0, 1, 2");
 	if (set_limits(target->pid, &plan->head->limits) < 0)
 		return error_errno(err, "cell.target", "rlimits");
-	if (write(start.gate[0], "", 1) != 1 || wait_for_exec() < 0)
+	if (write(start.go[1], "", 1) != 1 || wait_for_exec() < 0)
 		return error_errno(err, "cell.target", "start");
 	target->setup_cpu_nsec = setup_cpu_nsec(target->pid);
 	for (int fd = 0; fd < 3; fd++)
 		(void)close(fd);
-	for (size_t i = 0; i < ARRAY_SIZE(start.gate); i++)
-		start.gate[i] = fd_close(start.gate[i]);
+	for (int end = 0; end < 2; end++) {
+		start.ready[end] = fd_close(start.ready[end]);
+		start.go[end] = fd_close(start.go[end]);
+	}
 	return start.failed != NULL ? report_failure(target, err) : 0;
 }
