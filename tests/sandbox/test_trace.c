@@ -314,35 +314,42 @@ END_TEST
 
 /* --- who may ask for it ------------------------------------------------------------------------------------------ */
 
-START_TEST(nobody_at_the_door_can_ask_for_it)
+/* `refused watch` with its output into OUT. FILE's descriptor is the caller's to close. */
+static struct sandbox_spec watch_spec(struct sandbox_file *file, int out)
 {
 	static const char *const words[] = {"/box/refused", "watch", "1"};
 	char path[4096];
 
-	SUPERVISOR(supervisor);
 	(void)snprintf(path, sizeof(path), "%s/refused", cell_probes_dir());
-	_cleanup_close_ int probe = open(path, O_RDONLY | O_CLOEXEC), out = -1, end = -1;
-	const struct sandbox_file files[] = {{"refused", probe, true}};
-	struct sandbox_result result = {.is_traced = 99};
-	struct sandbox_error err = {0};
-	_cleanup_free_ char *text = NULL;
-	int pair[2];
-	size_t size;
-	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
-	out = pair[0];
-	end = pair[1];
-	struct sandbox_spec spec = {.policy = "attack-run",
+	*file = (struct sandbox_file){"refused", open(path, O_RDONLY | O_CLOEXEC), true};
+	ck_assert_int_ge(file->fd, 0);
+	return (struct sandbox_spec){.policy = "attack-run",
 		.step = SANDBOX_RUN,
 		.args = words,
 		.nargs = ARRAY_SIZE(words),
-		.files = files,
+		.files = file,
 		.nfiles = 1,
 		.stdin_fd = -1,
-		.stdout_fd = end,
+		.stdout_fd = out,
 		.stderr_fd = -1};
-	_cleanup_close_ int connection = door_start(supervisor.socket, &spec, &err);
+}
+
+START_TEST(nobody_at_the_door_can_ask_for_it)
+{
+	SUPERVISOR(supervisor);
+	struct sandbox_result result = {.is_traced = 99};
+	struct sandbox_error err = {0};
+	_cleanup_free_ char *text = NULL;
+	struct sandbox_file file;
+	int pair[2];
+	size_t size;
+
+	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+	struct sandbox_spec spec = watch_spec(&file, pair[1]);
+	_cleanup_close_ int connection = door_start(supervisor.socket, &spec, &err), out = pair[0];
 	ck_assert_msg(connection >= 0, "%s", err.message);
-	end = fd_close(end);
+	(void)close(file.fd);
+	(void)close(pair[1]);
 	ck_assert_int_eq(fd_read_all(out, 1000, &text, &size), 0);
 	ck_assert_str_eq(text, "inotify_init1=ENOSYS\n");
 	ck_assert_msg(door_finish(connection, &result, &err) == 0, "%s", err.message);
@@ -370,48 +377,70 @@ START_TEST(without_a_trace_nobody_answers_for_a_seccomp_program)
 }
 END_TEST
 
-static const char *const loop_words[] = {"/box/refused", "loop"};
+/* --- the library ------------------------------------------------------------------------------------------------- */
 
-static void ignore(struct sandbox_run *run, const struct sandbox_result *result,
+static struct sandbox *open_engine(int trace_fd)
+{
+	struct sandbox_error err = {0};
+	struct sandbox *sandbox = NULL;
+	char policies[64];
+
+	cell_make_policies(policies, sizeof(policies));
+	const struct sandbox_options options = {
+		.policies_dir = policies, .images_dir = cell_images_dir(), .trace_fd = trace_fd};
+	int r = sandbox_open(&options, &sandbox, &err);
+	cell_remove_policies(policies);
+	ck_assert_msg(r == 0, "%s", err.message);
+	return sandbox;
+}
+
+static void note_mark(struct sandbox_run *run, const struct sandbox_result *result,
 	const struct sandbox_error *error, void *user)
 {
 	(void)run, (void)error;
 	*(uint32_t *)user = result != NULL ? result->is_traced : 99;
 }
 
-/* What the library wants of who asks it: one run at a time, and a file of its own. */
-START_TEST(an_engine_traces_one_run_at_a_time_into_a_file)
+START_TEST(an_engine_traces_one_run_at_a_time)
 {
 	if (cell_skip_reason() != NULL)
 		TEST_SKIP(cell_skip_reason());
-	_cleanup_close_ int notes = fd_memfd("notes", "", 0), sealed = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct sandbox_spec spec = {.policy = "attack-run",
-		.step = SANDBOX_RUN,
-		.args = loop_words,
-		.nargs = 2,
-		.stdin_fd = -1,
-		.stdout_fd = -1,
-		.stderr_fd = -1};
-	struct sandbox_error err = {0};
-	struct sandbox *sandbox = NULL;
-	uint32_t traced = 0;
-	char policies[64];
+	_cleanup_close_ int notes = fd_memfd("notes", "", 0);
+	struct sandbox *sandbox = open_engine(notes);
+	struct sandbox_file file;
+	struct sandbox_spec spec = watch_spec(&file, -1);
+	uint32_t mark = 0;
 
-	cell_make_policies(policies, sizeof(policies));
-	struct sandbox_options options = {
-		.policies_dir = policies, .images_dir = cell_images_dir(), .trace_fd = notes};
-	ck_assert_msg(sandbox_open(&options, &sandbox, &err) == 0, "%s", err.message);
-	ck_assert_msg(sandbox_start(sandbox, &spec, ignore, &traced, NULL, &err) == 0, "%s", err.message);
-	ck_assert_int_eq(sandbox_start(sandbox, &spec, ignore, &traced, NULL, &err), -EBUSY);
+	ck_assert_int_eq(sandbox_start(sandbox, &spec, note_mark, &mark, NULL, NULL), 0);
+	ck_assert_int_eq(sandbox_start(sandbox, &spec, note_mark, &mark, NULL, NULL), -EBUSY);
 	sandbox = sandbox_close(sandbox);
-	ck_assert_uint_eq(traced, 1);
-	options.trace_fd = sealed;
-	err = (struct sandbox_error){0};
-	ck_assert_msg(sandbox_open(&options, &sandbox, &err) == 0, "%s", err.message);
-	ck_assert_int_eq(sandbox_start(sandbox, &spec, ignore, &traced, NULL, &err), -EINVAL);
+	ck_assert_uint_eq(mark, 1);
+	(void)close(file.fd);
+}
+END_TEST
+
+/* Notes that cannot be written: no file is one, and one that must not grow. */
+START_TEST(a_trace_that_cannot_take_notes_ends_as_a_fault)
+{
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC), sealed = fd_memfd("notes", "", 0);
+	struct sandbox *sandbox = open_engine(null);
+	struct sandbox_result result = {0};
+	struct sandbox_error err = {0};
+	struct sandbox_file file;
+	struct sandbox_spec spec = watch_spec(&file, -1);
+
+	ck_assert_int_eq(sandbox_run_one(sandbox, &spec, &result, &err), -EINVAL);
 	ck_assert_str_eq(err.stage, "request.descriptor");
 	sandbox = sandbox_close(sandbox);
-	cell_remove_policies(policies);
+	ck_assert_int_eq(fcntl(sealed, F_ADD_SEALS, F_SEAL_GROW), 0);
+	sandbox = open_engine(sealed);
+	err = (struct sandbox_error){0};
+	ck_assert_int_eq(sandbox_run_one(sandbox, &spec, &result, &err), -EPERM);
+	ck_assert_str_eq(err.stage, "cell.trace");
+	sandbox = sandbox_close(sandbox);
+	(void)close(file.fd);
 }
 END_TEST
 
@@ -429,4 +458,5 @@ TEST_PROGRAM("trace", 120, tcase_add_test(tc, a_refused_call_is_made_and_noted);
 	     tcase_add_test(tc, every_other_control_is_on);
 	     tcase_add_test(tc, nobody_at_the_door_can_ask_for_it);
 	     tcase_add_test(tc, without_a_trace_nobody_answers_for_a_seccomp_program);
-	     tcase_add_test(tc, an_engine_traces_one_run_at_a_time_into_a_file))
+	     tcase_add_test(tc, an_engine_traces_one_run_at_a_time);
+	     tcase_add_test(tc, a_trace_that_cannot_take_notes_ends_as_a_fault))
