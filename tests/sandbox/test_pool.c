@@ -38,8 +38,10 @@ static struct cell *run_shell(struct cell_host *host, const char *command)
 {
 	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
 
-	return cell_run(host,
-		&(struct cell_plan){.policy = "attack-command", .argv = argv, .has_policy_limits = true});
+	return cell_run(host, &(struct cell_plan){.policy = "attack-command",
+				      .argv = argv,
+				      .limits = {.cpu_usec = 30000000, .wall_usec = 60000000},
+				      .has_policy_limits = true});
 }
 
 /* The first run is what makes the engine keep some. */
