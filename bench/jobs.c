@@ -169,8 +169,9 @@ static void many(json_t *ret)
 
 enum {
 	SUBMITTERS = 16,
-	SAMPLES = 1000,		/* submissions that are measured at each depth */
-	POLL_USEC = 1000 * 1000, /* of the metrics: to count what waits takes ten milliseconds when it is 100,000 */
+	SAMPLES = 1000, /* submissions that are measured at each depth */
+	POLL_USEC = 1000 *
+		    1000, /* of the metrics: to count what waits takes ten milliseconds when it is 100,000 */
 };
 
 /* One of those that submit at the same time: N jobs from JOBS on. */
