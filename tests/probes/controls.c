@@ -63,10 +63,12 @@ static void check_limits(void)
 		{RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_SIGPENDING, 1024}, {RLIMIT_LOCKS, 1024}};
 	struct rlimit limit;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		(void)holds("rlimit", getrlimit(rows[i].resource, &limit) == 0 &&
-					      limit.rlim_max <= rows[i].most &&
-					      limit.rlim_cur <= limit.rlim_max);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char what[32];
+		(void)snprintf(what, sizeof(what), "rlimit %d", rows[i].resource);
+		(void)holds(what, getrlimit(rows[i].resource, &limit) == 0 &&
+					  limit.rlim_max <= rows[i].most && limit.rlim_cur <= limit.rlim_max);
+	}
 }
 
 static void check_files(void)

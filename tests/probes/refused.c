@@ -171,7 +171,7 @@ static void on_alarm(int sig)
 /* alarms N: while a timer interrupts all the time. */
 static void refused_alarms(int argc, char **argv)
 {
-	static const struct itimerval often = {{0, 100}, {0, 100}}, none;
+	static const struct itimerval often = {{0, 1000}, {0, 1000}}, none;
 	struct tally tally = {.what = "inotify_init1"};
 
 	(void)signal(SIGALRM, on_alarm);
