@@ -319,6 +319,7 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	options = &parsed;
+	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* a backlog takes a while: each line when it is known */
 	char *cli = cell_cli(argv[0]);
 	service_start(&service, cli);
 	free(cli);
