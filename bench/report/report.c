@@ -40,6 +40,15 @@ static const char *format(const char *form, double value)
 	return line;
 }
 
+static const char *join(const char *a, const char *b)
+{
+	char *line = NULL;
+
+	if (asprintf(&line, "%s, %s", a, b) < 0)
+		err(1, "text");
+	return line;
+}
+
 static const char *time_text(double nsec)
 {
 	if (nsec < 1e6)
@@ -168,6 +177,34 @@ static void report_work(const json_t *report)
 	picture("work", "Work in a cell, as a multiple of the same outside (medians)", bars, n, 1);
 }
 
+static void report_compile(const json_t *report)
+{
+	struct bar bars[BARS_MAX];
+	const json_t *one, *way;
+	size_t i, k, n = 0;
+
+	(void)fputs("| | way | p50 | p90 | ratio | |\n|---|---|---|---|---|---|\n", page);
+	json_array_foreach(json_object_get(report, "languages"), i, one)
+	{
+		const json_t *list = json_object_get(one, "series");
+		double plain = number(json_array_get(list, 0), "p50_nsec");
+		json_array_foreach(list, k, way)
+		{
+			double p50 = number(way, "p50_nsec");
+			(void)fprintf(page, "| %s | %s | %s | %s | %.2f | %s |\n", text(one, "language"),
+				text(way, "name"), time_text(p50), time_text(number(way, "p90_nsec")),
+				p50 / plain, text(way, "what"));
+			if (n < BARS_MAX)
+				bars[n++] =
+					(struct bar){.label = join(text(one, "language"), text(way, "name")),
+						.value = p50,
+						.text = time_text(p50)};
+		}
+	}
+	(void)fputc('\n', page);
+	picture("compile", "First compilations (medians)", bars, n, 0);
+}
+
 static void report_jobs(const json_t *report)
 {
 	struct bar bars[BARS_MAX];
@@ -216,6 +253,7 @@ static const struct {
 	{"launch", "Launch latency", report_launch},
 	{"rate", "Cells per second", report_rate},
 	{"work", "Overhead at work", report_work},
+	{"compile", "First compilations", report_compile},
 	{"precision", "Precision of limits", report_precision},
 	{"jobs", "End to end", report_jobs},
 	{"repeat", "Repeatability", report_repeat},
