@@ -39,6 +39,27 @@ enum sandbox_cause {
 /* "exited" … ; NULL when CAUSE is out of range. */
 const char *sandbox_cause_name(enum sandbox_cause cause);
 
+/* Layers that an engine can be told to leave out (sandbox_options.without). X(symbol, name). */
+#define SANDBOX_LAYER_TABLE(X)                                                                               \
+	X(NETWORK, "network") /* namespaces */                                                               \
+	X(IPC, "ipc")                                                                                        \
+	X(UTS, "uts")                                                                                        \
+	X(CGROUP, "cgroup")   /* the namespace; its limits stay */                                           \
+	X(SECCOMP, "seccomp") /* the job's program and the launcher's */                                     \
+	X(LANDLOCK, "landlock")                                                                              \
+	X(MEMORY_SEAL, "memory-seal") /* no memory that is written and executed */                           \
+	X(RLIMITS, "rlimits")
+
+enum sandbox_layer {
+#define X(symbol, name) SANDBOX_LAYER_##symbol,
+	SANDBOX_LAYER_TABLE(X)
+#undef X
+		SANDBOX_LAYER_N,
+};
+
+/* "network" … ; NULL when LAYER is out of range. */
+const char *sandbox_layer_name(enum sandbox_layer layer);
+
 /* Which step of a policy to run. A command policy has only SANDBOX_RUN. */
 enum sandbox_step { SANDBOX_COMPILE, SANDBOX_RUN, SANDBOX_STEP_N };
 
@@ -83,6 +104,8 @@ struct sandbox_result {
 	int32_t syscall_nr;    /* FORBIDDEN_SYSCALL: the number as called; else -1 */
 	uint32_t syscall_arch; /* FORBIDDEN_SYSCALL: AUDIT_ARCH_* */
 	uint32_t is_traced;    /* 1: its seccomp profile was not in force (sandbox_options.trace_fd) */
+	uint32_t without;      /* bit I: it ran without layer I (sandbox_options.without) */
+	uint32_t reserved;
 	char syscall_name[32]; /* FORBIDDEN_SYSCALL: its name or "i386:11", "x32:1"; else "" */
 	uint64_t cpu_user_usec;
 	uint64_t cpu_system_usec;
@@ -154,6 +177,10 @@ struct sandbox_options {
 	unsigned
 		pool; /* cells kept ready of each kind that was asked for; 0: each is made when a run comes */
 	bool has_variants; /* `cofferdam verify`: policies that run attacks in the place of each step (policy.h) */
+	uint32_t
+		without; /* bit I: every cell of this engine lacks layer I, to measure what that costs. 0: none. Not for
+	                   * programs that nobody trusts. user, PID and mount namespace, image, cgroup limits,
+	                   * capabilities and no_new_privs cannot be left out: init stands on them */
 	int trace_fd; /* 0: none. Else every run of this engine is traced: an empty memory file (borrowed until the
 	               * close; open for reading and writing) which gets one struct sandbox_traced for each kind of
 	               * call that the profile would have refused. One run at a time, its notes to be taken, and the

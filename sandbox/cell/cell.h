@@ -22,11 +22,19 @@ struct cell_birth {
 	int join_fds[WIRE_JOIN_FDS];
 	int proc_fd; /* a detached procfs of the host's pid namespace, for uid_map and sysctls; closed before the wait */
 	const struct layers *layers; /* what the kernel offers; borrowed */
+	uint32_t without;	     /* sandbox_options.without */
 };
+
+/* Is LAYER to be put on? 0 in WITHOUT, as in every engine that is not being measured: all are. */
+static inline bool cell_has(uint32_t without, enum sandbox_layer layer)
+{
+	return (without & 1U << layer) == 0;
+}
 
 /* What the target puts on, its seccomp program last. */
 struct cell_layers {
-	int ruleset_fd; /* owned; -1: no Landlock here */
+	int ruleset_fd;	  /* owned; -1: no Landlock here */
+	uint32_t without; /* sandbox_options.without */
 	bool seals_memory;
 	bool has_mdwe;
 	struct sock_fprog program;  /* borrowed */

@@ -70,14 +70,16 @@ static int join_cgroups(const struct cell_birth *birth, struct sandbox_error *er
 			return error_errno(err, "cell.cgroup", "join");
 	}
 	/* After joining: the group joined is the root that the new cgroup namespace shows. */
-	if (unshare(CLONE_NEWCGROUP) < 0)
+	if (cell_has(birth->without, SANDBOX_LAYER_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return error_errno(err, "cell.cgroup", "new cgroup namespace");
 	return 0;
 }
 
-static int name_host(struct sandbox_error *err)
+static int name_host(const struct cell_birth *birth, struct sandbox_error *err)
 {
 	static const char name[] = "cell";
+	if (!cell_has(birth->without, SANDBOX_LAYER_UTS))
+		return 0; /* it would be the host's */
 	if (sethostname(name, sizeof(name) - 1) < 0 || setdomainname("", 0) < 0)
 		return error_errno(err, "cell.uts", "host name");
 	return 0;
@@ -130,7 +132,7 @@ static int build(const struct cell_birth *birth, struct sandbox_error *err)
 	if (r == 0)
 		r = cell_mounts(&birth->order, err);
 	if (r == 0)
-		r = name_host(err);
+		r = name_host(birth, err);
 	if (r == 0)
 		r = cell_identity(birth, err);
 	if (r == 0 && setsid() < 0)
@@ -333,15 +335,17 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	struct ending ending = {0};
 	struct cell_layers layers = {
 		.ruleset_fd = -1,
-		.seals_memory = !birth->order.can_make_memory_executable,
+		.without = birth->without,
+		.seals_memory = !birth->order.can_make_memory_executable &&
+				cell_has(birth->without, SANDBOX_LAYER_MEMORY_SEAL),
 		.has_mdwe = birth->layers->has_mdwe,
 	};
 
 	if (build(birth, &err) < 0 || close_all_but_control(birth->control_fd, &err) < 0)
 		fail(&err, birth->control_fd);
 	int signal_fd = open_signals(&err);
-	if (signal_fd < 0 ||
-		landlock_open(&birth->order, birth->layers->landlock_abi, &layers.ruleset_fd, &err) < 0)
+	int landlock = cell_has(birth->without, SANDBOX_LAYER_LANDLOCK) ? birth->layers->landlock_abi : 0;
+	if (signal_fd < 0 || landlock_open(&birth->order, landlock, &layers.ruleset_fd, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
 	layers.program = receive_program(&err);
 	if (birth->order.is_traced)

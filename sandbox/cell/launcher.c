@@ -176,6 +176,7 @@ int launcher_forbid_answers(void)
 /* What made the mount namespace is over: from here on launcher, init and jobs together can call what is left to do. */
 static int enter_filter(struct wire_setup *setup, struct sandbox_error *err)
 {
+	const bool has_filter = cell_has(setup->without, SANDBOX_LAYER_SECCOMP);
 	const struct sock_fprog program = {
 		.len = (unsigned short)setup->filter_len,
 		.filter = setup->filter,
@@ -183,15 +184,15 @@ static int enter_filter(struct wire_setup *setup, struct sandbox_error *err)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, "launcher.seccomp", "no_new_privs");
-	if (!setup->may_answer && launcher_forbid_answers() < 0)
+	if (has_filter && !setup->may_answer && launcher_forbid_answers() < 0)
 		return error_errno(err, "launcher.seccomp", "forbid answers");
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+	if (has_filter && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		return error_errno(err, "launcher.seccomp", "put the filter on");
 	return 0;
 }
 
 /* Receives what the engine has read from its policies, and becomes what it says. */
-static void set_up(const char *images_dir)
+static void set_up(const char *images_dir, uint32_t *ret_without)
 {
 	static struct wire_setup setup;
 	struct sandbox_error err = {0};
@@ -210,15 +211,31 @@ static void set_up(const char *images_dir)
 		r = enter_filter(&setup, &err);
 	if (reply(&err, -1) < 0 || r < 0)
 		_exit(1);
+	*ret_without = setup.without;
 }
 
 static struct layers layers; /* asked for once: the kernel stays the same */
+static uint32_t without;     /* as the engine was told when it opened */
+
+static uint64_t namespace_flags(void)
+{
+	static const struct {
+		enum sandbox_layer layer;
+		uint64_t flag;
+	} optional[] = {{SANDBOX_LAYER_NETWORK, CLONE_NEWNET}, {SANDBOX_LAYER_IPC, CLONE_NEWIPC},
+		{SANDBOX_LAYER_UTS, CLONE_NEWUTS}};
+	uint64_t flags = CLONE_NEWPID | CLONE_NEWNS;
+
+	for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+		if (cell_has(without, optional[i].layer))
+			flags |= optional[i].flag;
+	return flags;
+}
 
 static int clone_cell(const struct cell_birth *birth, int into_cgroup, int *ret_pidfd)
 {
 	struct clone_args args = {
-		.flags =
-			CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
+		.flags = namespace_flags() | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -235,8 +252,11 @@ static int clone_cell(const struct cell_birth *birth, int into_cgroup, int *ret_
 /* One order: one cell, one reply. */
 static void serve_order(const struct wire_order *order, int fds[WIRE_ORDER_FDS])
 {
-	struct cell_birth birth = {
-		.order = *order, .control_fd = fds[0], .proc_fd = LAUNCHER_PROC, .layers = &layers};
+	struct cell_birth birth = {.order = *order,
+		.control_fd = fds[0],
+		.proc_fd = LAUNCHER_PROC,
+		.layers = &layers,
+		.without = without};
 	struct sandbox_error err = {0};
 	int pidfd = -1, into = -1;
 	size_t next = 1;
@@ -268,7 +288,7 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 		(void)wire_send(sock, &message, sizeof(message), NULL, 0);
 		_exit(1);
 	}
-	set_up(images_dir);
+	set_up(images_dir, &without);
 	for (;;) {
 		ssize_t n = wire_receive(LAUNCHER_SOCK, &order, sizeof(order), fds, WIRE_ORDER_FDS);
 		/* The end of the engine, or a message that it cannot have sent: the cells go too (PDEATHSIG). */

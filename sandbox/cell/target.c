@@ -96,6 +96,8 @@ static int place_stdio(int stdio[3])
 
 static int install_filter(void)
 {
+	if (!cell_has(start.layers->without, SANDBOX_LAYER_SECCOMP))
+		return 0; /* and nobody listens */
 	/* Linux 5.0: NEW_LISTENER. Errno 524 (ENOTSUPP) here means bpf_jit_limit is used up: the host's fault. */
 	unsigned long listen = SECCOMP_FILTER_FLAG_NEW_LISTENER, flags = start.layers->filter_flags;
 	const struct sock_fprog *program = &start.layers->program;
@@ -240,7 +242,8 @@ int cell_target_start(struct cell_target *target, struct cell_plan *plan, struct
 	find_program(plan);
 	if (place_stdio(plan->stdio) < 0)
 		return error_errno(err, "cell.target", "descriptors 0, 1, 2");
-	if (set_limits(target->pid, &plan->head->limits) < 0)
+	if (cell_has(start.layers->without, SANDBOX_LAYER_RLIMITS) &&
+		set_limits(target->pid, &plan->head->limits) < 0)
 		return error_errno(err, "cell.target", "rlimits");
 	if (write(start.go[1], "", 1) != 1 || wait_for_exec() < 0)
 		return error_errno(err, "cell.target", "start");

@@ -36,6 +36,7 @@ struct wire_images {
 struct wire_setup {
 	struct wire_images images;
 	uint32_t may_answer; /* cells are traced */
+	uint32_t without;    /* sandbox_options.without */
 	uint32_t filter_len;
 	struct sock_filter filter[BOUND_FILTER_LEN]; /* the launcher's own program */
 };

@@ -12,7 +12,7 @@ struct exec_options {
 	struct engine_config engine;
 	struct sandbox_limits limits;
 	const char *input, *report;
-	bool is_traced;
+	struct session_manner manner;
 };
 
 #define CLI_LIMITS_OF exec_options
@@ -177,7 +177,7 @@ static int open_all(struct course *course, struct sandbox_error *err)
 	const char *language = course->words->words[0];
 
 	int r = session_open(
-		&course->session, &course->options->engine, language, course->options->is_traced, err);
+		&course->session, &course->options->engine, language, &course->options->manner, err);
 	if (r < 0)
 		return r;
 	course->policy = session_policy(&course->session, language);
@@ -227,7 +227,7 @@ static int check_usage(const struct cli_words *words, int next, struct sandbox_e
 
 static int exec_words(struct cli_words *words, bool is_traced)
 {
-	struct exec_options options = {.is_traced = is_traced};
+	struct exec_options options = {.manner = {.is_traced = is_traced}};
 	struct course course = {
 		.options = &options,
 		.words = words,

@@ -3,12 +3,15 @@
 #include "sandbox/cli/files.h"
 #include "sandbox/cli/session.h"
 
+#include <string.h>
+
 struct run_options {
 	struct engine_config engine;
 	struct sandbox_limits limits;
 	const char *policy, *report;
-	struct config_list files;
-	bool is_traced;
+	struct config_list files, without;
+	bool is_unsafe;
+	struct session_manner manner;
 };
 
 #define CLI_LIMITS_OF run_options
@@ -19,6 +22,12 @@ static const struct config_row rows[] = {
 		"HOST[:NAME]: put a file of the host into /box, its executable bit kept"},
 	{"report", CONFIG_STRING, offsetof(struct run_options, report), 1, 4000, NULL,
 		"write the result as JSON to this file"},
+	{"without", CONFIG_LIST, offsetof(struct run_options, without), 1, 32, NULL,
+		"LAYER: leave it out, to measure what it costs (network, ipc, uts, cgroup, seccomp, "
+		"landlock, "
+		"memory-seal, rlimits); with --unsafe alone"},
+	{"unsafe", CONFIG_FLAG, offsetof(struct run_options, is_unsafe), 0, 0, NULL,
+		"the command is trusted: layers may be left out"},
 	ENGINE_ROWS(run_options, engine), LIMIT_TABLE(CLI_LIMIT_ROW)};
 
 static const char usage[] = "cofferdam run [options] -- ARGV...\n"
@@ -29,7 +38,7 @@ static int run_in(struct session *session, const struct run_options *options, co
 {
 	struct sandbox_result result;
 
-	int r = session_open(session, &options->engine, options->policy, options->is_traced, err);
+	int r = session_open(session, &options->engine, options->policy, &options->manner, err);
 	if (r == 0)
 		r = session_run(session, step, &result, err);
 	if (r == 0)
@@ -82,9 +91,33 @@ static int run(const struct run_options *options, char *argv[], int report, stru
 	return r;
 }
 
+static int find_layer(const char *name)
+{
+	for (int layer = 0; layer < SANDBOX_LAYER_N; layer++)
+		if (strcmp(sandbox_layer_name((enum sandbox_layer)layer), name) == 0)
+			return layer;
+	return -1;
+}
+
+static int parse_without(struct run_options *options, struct sandbox_error *err)
+{
+	const struct config_list *names = &options->without;
+
+	if (names->nitems > 0 && !options->is_unsafe)
+		return error_set(err, EINVAL, "usage", "--without takes protection away: only with --unsafe");
+	for (size_t i = 0; i < names->nitems; i++) {
+		int layer = find_layer(names->items[i]);
+		if (layer < 0)
+			return error_set(err, EINVAL, "usage",
+				"--without %s: no such layer, or none that can be left out", names->items[i]);
+		options->manner.without |= 1U << layer;
+	}
+	return 0;
+}
+
 int cli_run(int argc, char *argv[], bool is_traced)
 {
-	struct run_options options = {.is_traced = is_traced};
+	struct run_options options = {.manner = {.is_traced = is_traced}};
 	struct sandbox_error err = {0};
 	_cleanup_close_ int report = -1;
 	int next;
@@ -93,6 +126,8 @@ int cli_run(int argc, char *argv[], bool is_traced)
 		is_traced ? cli_trace_usage : usage, stdout, &next, &err);
 	if (r == CONFIG_HELP)
 		return 0;
+	if (r == 0)
+		r = parse_without(&options, &err);
 	if (r == 0)
 		r = cli_report_open(options.report, &report, &err);
 	if (r == 0)

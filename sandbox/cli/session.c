@@ -9,7 +9,7 @@
 #include <sys/signalfd.h>
 
 int session_open(struct session *session, const struct engine_config *config, const char *only,
-	bool is_traced, struct sandbox_error *err)
+	const struct session_manner *manner, struct sandbox_error *err)
 {
 	struct sandbox_options options = {
 		.policies_dir = config->policies_dir,
@@ -17,6 +17,7 @@ int session_open(struct session *session, const struct engine_config *config, co
 		.cgroup_parent = config->cgroup_parent,
 		.uid_base = (uint32_t)config->uid_base,
 		.only_policy = only,
+		.without = manner->without,
 	};
 
 	*session = (struct session){.signal_fd = -1};
@@ -25,7 +26,7 @@ int session_open(struct session *session, const struct engine_config *config, co
 	session->signal_fd = cli_open_signals(err);
 	if (session->signal_fd < 0)
 		return session->signal_fd;
-	if (is_traced) {
+	if (manner->is_traced) {
 		session->trace_fd = options.trace_fd = fd_memfd("trace", "", 0);
 		if (options.trace_fd < 0)
 			return error_set(err, -options.trace_fd, "trace", "memory file");

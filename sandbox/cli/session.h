@@ -12,9 +12,15 @@ struct session {
 	json_t *traces[SANDBOX_STEP_N]; /* owned; what was noted of a step */
 };
 
+/* What makes an engine another one than a supervisor's. */
+struct session_manner {
+	bool is_traced;
+	uint32_t without; /* sandbox_options.without */
+};
+
 /* ONLY: the one policy that will be used. 0 or -errno with ERR; close it in either case. */
 int session_open(struct session *session, const struct engine_config *config, const char *only,
-	bool is_traced, struct sandbox_error *err);
+	const struct session_manner *manner, struct sandbox_error *err);
 void session_close(struct session *session);
 
 struct session_step {

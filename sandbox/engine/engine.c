@@ -37,6 +37,7 @@ static struct sandbox_run *run_new(struct sandbox *sandbox, sandbox_done_fn done
 	run->done = done;
 	run->user = user;
 	run->result.exit_code = run->result.syscall_nr = -1;
+	run->result.without = sandbox->setup.without;
 	run->poll_nsec = NSEC_NEVER;
 	run->requested_nsec = sys_now_nsec();
 	struct watch idle = {.fd = -1, .sandbox = sandbox, .run = run};
@@ -231,6 +232,7 @@ static struct sandbox *engine_new(const struct sandbox_options *options)
 		sandbox->cpus =
 			1024; /* more CPUs than cpu_set_t holds: a higher guess means earlier checks */
 	sandbox->trace_fd = options->trace_fd;
+	sandbox->setup.without = options->without;
 	sandbox->uid_first = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
 	sandbox->images_dir = strdup(options->images_dir);
 	return sandbox;
@@ -267,6 +269,8 @@ static int engine_open(
 
 int sandbox_open(const struct sandbox_options *options, struct sandbox **ret, struct sandbox_error *err)
 {
+	if (options->without >> SANDBOX_LAYER_N != 0)
+		return error_set(err, EINVAL, "engine.open", "no such layer to leave out");
 	struct sandbox *sandbox = engine_new(options);
 	if (sandbox == NULL || sandbox->images_dir == NULL) {
 		free(sandbox);

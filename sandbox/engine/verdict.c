@@ -56,3 +56,13 @@ const char *sandbox_cause_name(enum sandbox_cause cause)
 	};
 	return (unsigned)cause < SANDBOX_CAUSE_N ? names[cause] : NULL;
 }
+
+const char *sandbox_layer_name(enum sandbox_layer layer)
+{
+	static const char *const names[] = {
+#define X(symbol, name) [SANDBOX_LAYER_##symbol] = name,
+		SANDBOX_LAYER_TABLE(X)
+#undef X
+	};
+	return (unsigned)layer < SANDBOX_LAYER_N ? names[layer] : NULL;
+}

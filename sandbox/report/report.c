@@ -205,6 +205,17 @@ static json_t *cause_json(const struct sandbox_result *result)
 	return name ? json_string(name) : json_null();
 }
 
+/* The layers that it ran without. */
+static json_t *without_json(const struct sandbox_result *result)
+{
+	json_t *list = json_array();
+
+	for (unsigned layer = 0; layer < SANDBOX_LAYER_N; layer++)
+		if (result->without & 1U << layer)
+			(void)json_array_append_new(list, json_string(sandbox_layer_name(layer)));
+	return list;
+}
+
 json_t *report_result(const struct sandbox_result *result)
 {
 	json_t *json = json_object(), *phases = json_object();
@@ -214,6 +225,8 @@ json_t *report_result(const struct sandbox_result *result)
 
 	if (result->is_traced != 0)
 		r |= json_object_set_new(json, "traced", json_true());
+	if (result->without != 0)
+		r |= json_object_set_new(json, "unsafe", without_json(result));
 	r |= json_object_set_new(json, "cause", cause_json(result));
 	r |= json_object_set_new(json, "exit_code", is_exit ? json_integer(result->exit_code) : json_null());
 	r |= json_object_set_new(
