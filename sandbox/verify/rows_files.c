@@ -77,7 +77,7 @@ static const struct corpus_row rows[] = {
 	{24, "writing to every file and directory", "nsjail #334: read-only flags that failed open", SITE_ALL,
 		"attack_files write-everywhere {writable}", SANDBOX_EXITED,
 		{"written=0", "chmod(/)=EROFS", "chmod(/etc)=E", "unlink(image)=EROFS", "truncate(image)=E"},
-		{.cpu_usec = 10000000, .wall_usec = 20000000}},
+		{.cpu_usec = 100000000, .wall_usec = 200000000}},
 };
 
 const struct corpus_part corpus_files = {rows, ARRAY_SIZE(rows), false};

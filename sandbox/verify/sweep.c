@@ -106,7 +106,7 @@ void sweep_numbers(struct trial *trial, int64_t argument, const struct sweep_ans
 	struct attempt *attempt =
 		attempt_run(trial->bench, &(struct attempt_plan){.site = trial->site,
 						  .command = command,
-						  .limits = {.cpu_usec = 20000000, .wall_usec = 40000000}});
+						  .limits = {.cpu_usec = 100000000, .wall_usec = 200000000}});
 	if (!trial_is_void(trial, attempt) && trial_exited(trial, attempt, 0))
 		compare(trial, attempt, answers);
 	(void)attempt_free(attempt);
