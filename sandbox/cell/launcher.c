@@ -154,14 +154,15 @@ static int place_proc(struct sandbox_error *err)
  * every other but "allow", as in the program below. Numbers of other entries are that program's to deny. */
 int launcher_forbid_answers(void)
 {
-	enum { DENY = SECCOMP_RET_USER_NOTIF, ALLOW = SECCOMP_RET_ALLOW };
+	enum { DENY = SECCOMP_RET_USER_NOTIF, ALLOW = SECCOMP_RET_ALLOW, TYPE_AND_NUMBER = 0xffff };
 	static const struct sock_filter insns[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
-		/* The kernel reads the lower half. */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4),
+		/* The kernel reads the lower half, and takes ADDFD in any size and direction: type and number are compared. */
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_IOCTL_NOTIF_SEND, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_IOCTL_NOTIF_ADDFD, 1, 0),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TYPE_AND_NUMBER),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_IOCTL_NOTIF_SEND & TYPE_AND_NUMBER, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_IOCTL_NOTIF_ADDFD & TYPE_AND_NUMBER, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, DENY),
 	};

@@ -115,6 +115,8 @@ static void refused_answer(int argc, char **argv)
 	(void)tried("send", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_SEND, 0));
 	(void)tried("send high", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_SEND | 1ull << 32, 0));
 	(void)tried("addfd", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_ADDFD, 0));
+	/* To the kernel the same call: a later version of its argument, with zeros at the end. */
+	(void)tried("addfd larger", syscall(SYS_ioctl, 0, _IOC(_IOC_WRITE, '!', 3, 32), 0));
 	(void)tried("recv", syscall(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_RECV, 0));
 }
 

@@ -369,11 +369,13 @@ START_TEST(without_a_trace_nobody_answers_for_a_seccomp_program)
 	PLACE_ENTER(before);
 	struct program program = program_run("cofferdam", "run", "--policy=attack-open",
 		place_probe("refused"), "--", "./refused", "answer");
-	ck_assert_str_eq(program.out, "send=ENOSYS\nsend high=ENOSYS\naddfd=ENOSYS\nrecv=ENOTTY\n");
+	ck_assert_str_eq(program.out,
+		"send=ENOSYS\nsend high=ENOSYS\naddfd=ENOSYS\naddfd larger=ENOSYS\nrecv=ENOTTY\n");
 	program_free(&program);
 	program = program_run("cofferdam", "trace", "--policy=attack-open", place_probe("refused"), "--",
 		"./refused", "answer");
-	ck_assert_str_eq(program.out, "send=ENOTTY\nsend high=ENOTTY\naddfd=ENOTTY\nrecv=ENOTTY\n");
+	ck_assert_str_eq(program.out,
+		"send=ENOTTY\nsend high=ENOTTY\naddfd=ENOTTY\naddfd larger=ENOTTY\nrecv=ENOTTY\n");
 	program_free(&program);
 	place_leave(&before);
 }
