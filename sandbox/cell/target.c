@@ -35,7 +35,8 @@ static struct start {
 	int ready[2], go[2]; /* pipes: one byte from the target says that it waits, one to it lets it go on */
 	int listener;
 	uint32_t is_shared; /* the kernel clears it, and wakes who waits for that, at exec and at the end */
-	const char *failed; /* the step that failed; NULL: none, exec succeeded */
+	/* The step that failed; before the last, that the process ended by itself; NULL: none, exec succeeded. */
+	const char *failed;
 	int failed_errno;
 } start;
 
@@ -144,6 +145,7 @@ static int target_child(void *arg)
 	else if (wait_at_gate() < 0)
 		start.failed = "wait for the start";
 	else {
+		start.failed = NULL;
 		(void)execve(start.path, start.plan->argv, start.plan->env);
 		start.failed = "execve";
 	}
@@ -202,7 +204,13 @@ int cell_target_prepare(
 	int flags = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD, n;
 	char byte;
 
-	start = (struct start){.layers = layers, .listener = -1, .is_shared = 1};
+	start = (struct start){
+		.layers = layers,
+		.listener = -1,
+		.is_shared = 1,
+		.failed = "ended while it waited",
+		.failed_errno = ECHILD,
+	};
 	/* Not sockets: the job would find them in /proc/net/unix. */
 	if (pipe2(start.ready, O_CLOEXEC) < 0 || pipe2(start.go, O_CLOEXEC) < 0)
 		return error_errno(err, "cell.target", "pipes");

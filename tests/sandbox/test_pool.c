@@ -191,6 +191,27 @@ START_TEST(a_waiting_cell_that_dies_is_replaced)
 }
 END_TEST
 
+/* Nobody but the host can have ended it: no verdict says that the program did. */
+START_TEST(a_waiting_target_that_dies_is_the_hosts_fault)
+{
+	pid_t pids[CELL_PIDS];
+
+	CELL_OPEN_POOL(host, "attack-command", 1);
+	struct cell *cell = run_shell(host, "exit 0");
+	cell_free(cell);
+	wait_for_idle(host, 1, pids);
+	ck_assert_int_eq(kill(host_child_of(pids[0]), SIGKILL), 0);
+	cell = run_shell(host, "exit 0");
+	cell_expect(cell, !cell->has_result);
+	ck_assert_str_eq(cell->error.stage, "cell.target");
+	cell_free(cell);
+	cell = run_shell(host, "exit 4");
+	cell_expect_exit(cell, 4);
+	cell_free(cell);
+	cell_close_at_once(host);
+}
+END_TEST
+
 /* Its memory is the kernel's figure for its cgroup. */
 START_TEST(waiting_takes_little_memory_and_no_time)
 {
@@ -264,6 +285,7 @@ TEST_PROGRAM("pool", 120, tcase_add_test(tc, a_waiting_cell_serves_one_run);
 	     tcase_add_test(tc, nothing_of_a_run_is_in_the_next); tcase_add_test(tc, limits_are_the_run_s);
 	     tcase_add_test(tc, another_disk_limit_has_a_cell_of_its_own);
 	     tcase_add_test(tc, a_waiting_cell_that_dies_is_replaced);
+	     tcase_add_test(tc, a_waiting_target_that_dies_is_the_hosts_fault);
 	     tcase_add_test(tc, waiting_takes_little_memory_and_no_time);
 	     tcase_add_test(tc, many_runs_at_once_get_each_its_own);
 	     tcase_add_test(tc, waiting_cells_die_with_their_supervisor))
