@@ -184,6 +184,7 @@ void orders_fill(struct sandbox *sandbox)
 		if (r == -EPIPE || r == -ECONNRESET)
 			return;
 	}
+	sandbox->pool_due_nsec = NSEC_NEVER; /* without room for an order, a reply says when to look again */
 	while (sandbox->nordered < ENGINE_ORDERS_MAX && pool_refill(sandbox))
 		continue;
 }

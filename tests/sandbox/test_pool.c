@@ -259,6 +259,39 @@ START_TEST(many_runs_at_once_get_each_its_own)
 }
 END_TEST
 
+/* While orders are outstanding, the cell that the pool lacks has no time of its own: the engine sleeps. */
+START_TEST(a_slow_launcher_is_waited_for)
+{
+	enum { RUNS = 20 };
+	static const char *const argv[] = {"/bin/true", NULL};
+	static const struct cell_plan plan = {
+		.policy = "attack-command", .argv = argv, .has_policy_limits = true};
+	struct cell *cells[RUNS];
+	pid_t pids[CELL_PIDS];
+	int turns = 0;
+
+	CELL_OPEN_POOL(host, "attack-command", POOL);
+	warm_up(host, pids);
+	pid_t launcher = host_child_of(getpid());
+	ck_assert_int_eq(kill(launcher, SIGSTOP), 0);
+	for (int i = 0; i < RUNS; i++) {
+		cells[i] = cell_start(host, &plan);
+		if (i == 0)
+			cell_turn(host, 0); /* the pool lacks one, and has time */
+	}
+	for (; turns < 1000 && !is_quiet(host); turns++)
+		cell_turn(host, 0);
+	ck_assert_int_eq(kill(launcher, SIGCONT), 0);
+	ck_assert_int_lt(turns, 1000);
+	for (int i = 0; i < RUNS; i++) {
+		cell_wait(cells[i]);
+		cell_expect_exit(cells[i], 0);
+		cell_free(cells[i]);
+	}
+	cell_close_at_once(host);
+}
+END_TEST
+
 /* In the supervisor, whose pool is on unless it is told otherwise. */
 START_TEST(waiting_cells_die_with_their_supervisor)
 {
@@ -288,4 +321,5 @@ TEST_PROGRAM("pool", 120, tcase_add_test(tc, a_waiting_cell_serves_one_run);
 	     tcase_add_test(tc, a_waiting_target_that_dies_is_the_hosts_fault);
 	     tcase_add_test(tc, waiting_takes_little_memory_and_no_time);
 	     tcase_add_test(tc, many_runs_at_once_get_each_its_own);
+	     tcase_add_test(tc, a_slow_launcher_is_waited_for);
 	     tcase_add_test(tc, waiting_cells_die_with_their_supervisor))
