@@ -275,7 +275,7 @@ int main(int argc, char *argv[])
 	char *bundle = bundle_make(root, true_path);
 	add_peers();
 	add_runtimes(bundle);
-	pooled = cell_open(&options->cell, 2);
+	pooled = cell_open(&options->cell, 4);
 	unpooled = cell_open(&options->cell, 0);
 	take_turns();
 	bundle_remove(bundle);

@@ -25,7 +25,7 @@ static const struct config_row rows[] = {
 	CELL_ROWS("5"),
 	{"seconds", CONFIG_NUMBER, offsetof(struct options, seconds), 1, 600, "2", "length of a round"},
 	{"open", CONFIG_NUMBER, offsetof(struct options, open), 1, 256, "4", "runs open at a time"},
-	{"pool", CONFIG_NUMBER, offsetof(struct options, pool), 0, 64, "2", "cells kept ready"},
+	{"pool", CONFIG_NUMBER, offsetof(struct options, pool), 0, 64, "4", "cells kept ready"},
 };
 
 static const struct cell_usage usage = {rows, ARRAY_SIZE(rows),

@@ -25,7 +25,7 @@ static const struct config_row rows[] = {
 	{"SERVICE_UID", CONFIG_NUMBER, offsetof(struct supervise_options, service_uid), 1, 0xfffffffe,
 		"1879048191", "user who may use the socket, besides root"},
 	ENGINE_ROWS(supervise_options, engine),
-	{"POOL", CONFIG_NUMBER, offsetof(struct supervise_options, pool), 0, 64, "2",
+	{"POOL", CONFIG_NUMBER, offsetof(struct supervise_options, pool), 0, 64, "4",
 		"cells kept ready of each kind that was asked for"},
 	{"LOG_LEVEL", CONFIG_STRING, offsetof(struct supervise_options, log_level), 1, 16, "info",
 		"debug, info, warn or error"},
