@@ -1,6 +1,7 @@
 #include "bench/lib/cell.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/base/priority.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -28,6 +29,9 @@ struct sandbox *cell_open(const struct cell_options *options, unsigned pool)
 	struct sandbox_error error = {0};
 	struct sandbox *sandbox = NULL;
 
+	/* As a supervisor does. */
+	if (priority_prompt() < 0)
+		err(1, "priority");
 	if (sandbox_open(&how, &sandbox, &error) < 0)
 		errx(1, "%s: %s", error.stage, error.message);
 	return sandbox;

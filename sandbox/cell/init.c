@@ -11,6 +11,7 @@
 #include "sandbox/cell/cell.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/base/priority.h"
 #include "sandbox/cell/sys.h"
 
 #include <errno.h>
@@ -92,12 +93,11 @@ static int go_first_when_memory_is_short(int proc_fd, struct sandbox_error *err)
 	return r < 0 ? error_set(err, -r, "cell.oom", "oom_score_adj: %s", strerrordesc_np(-r)) : 0;
 }
 
-/* Scheduling is inherited, and lowering a nice value needs privilege: now, not in the target. With core scheduling, the cell
- * shares a core with nothing but itself: the threads of one core see much of what the others do. */
+/* Init must run to report and to kill, whatever the job does with the CPUs of the cell; the target takes that off. With core
+ * scheduling, the cell shares a core with nothing but itself: the threads of one core see much of what the others do. */
 static int schedule(const struct layers *layers, struct sandbox_error *err)
 {
-	static const struct sched_param plain = {0};
-	if (sched_setscheduler(0, SCHED_OTHER, &plain) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0)
+	if (priority_prompt() < 0)
 		return error_errno(err, "cell.birth", "scheduling");
 	if (layers->has_core_scheduling &&
 		prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD, 0) < 0)

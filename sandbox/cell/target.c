@@ -10,6 +10,7 @@
 #include "sandbox/cell/cell.h"
 
 #include "sandbox/base/fd.h"
+#include "sandbox/base/priority.h"
 #include "sandbox/cell/sys.h"
 
 #include <errno.h>
@@ -134,6 +135,8 @@ static int target_child(void *arg)
 	(void)arg;
 	if (setsid() < 0)
 		start.failed = "setsid";
+	else if (priority_plain() < 0)
+		start.failed = "scheduling";
 	else if (clear_signals() < 0)
 		start.failed = "signal mask";
 	else if (layers->seals_memory && memory_seal(layers->has_mdwe) < 0)

@@ -74,8 +74,11 @@ struct cgroup_usage {
 	uint64_t user_usec;
 	uint64_t system_usec;
 };
-/* CPU used by the whole group until now, ended processes included. Lags by a scheduler tick at most. */
+/* CPU used by the whole group until now, ended processes included. Lags by a scheduler tick per CPU at most. */
 int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *ret, struct sandbox_error *err);
+/* Makes the kernel book what the group's processes use at this moment, which it does by itself when one stops running, and
+ * at ticks. As far as it goes: processes beyond the first hundreds, and those made within the last second, may be left out. */
+void cgroup_book(struct cgroup *cgroup);
 
 struct cgroup_evidence {
 	uint64_t memory_peak_bytes;

@@ -1,5 +1,6 @@
 #include "sandbox/cli/session.h"
 
+#include "sandbox/base/priority.h"
 #include "sandbox/cli/notes.h"
 #include "sandbox/cli/stream.h"
 #include "sandbox/report/report.h"
@@ -23,6 +24,8 @@ int session_open(struct session *session, const struct engine_config *config, co
 	*session = (struct session){.signal_fd = -1};
 	if (geteuid() != 0)
 		return error_set(err, EPERM, "usage", "cells are made by root (sudo cofferdam ...)");
+	if (priority_prompt() < 0)
+		return error_errno(err, "usage", "sched_setattr");
 	session->signal_fd = cli_open_signals(err);
 	if (session->signal_fd < 0)
 		return session->signal_fd;

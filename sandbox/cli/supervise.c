@@ -2,6 +2,8 @@
 #include "sandbox/base/log.h"
 #include "sandbox/base/ready.h"
 #include "sandbox/cli/cli.h"
+
+#include "sandbox/base/priority.h"
 #include "sandbox/cli/confine.h"
 #include "sandbox/door/server.h"
 
@@ -67,6 +69,9 @@ static int settle(const struct supervise_options *options, struct sandbox_error 
 	if (r < 0)
 		return r;
 	(void)umask(022);
+	/* Limits are only as precise as it is woken. */
+	if (priority_prompt() < 0)
+		return error_errno(err, "supervise.priority", "sched_setattr");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_errno(err, "supervise.dumpable", "prctl");
 	/* A run takes up to 75 descriptors from its client and ten of its own. */

@@ -10,6 +10,7 @@ enum {
 	POLL_FIRST_NSEC = 1000 * 1000,	   /* after an OOM event whose kill is not counted yet */
 	POLL_LONG_NSEC = 20 * 1000 * 1000, /* where the kernel has no event for refused forks */
 	CPU_CHECK_MIN_NSEC = 500 * 1000,
+	CPU_LAG_USEC = 10 * 1000, /* the longest tick (HZ=100): so much of each CPU may not be booked yet */
 };
 
 /* Memory and process limits show in the cgroup's counters. An OOM event comes before its kill is counted, hence the
@@ -36,17 +37,32 @@ void limits_look(struct sandbox_run *run)
 	check_counters(run, sys_now_nsec() + POLL_FIRST_NSEC);
 }
 
+static int read_cpu(struct sandbox_run *run, uint64_t *ret, struct sandbox_error *err)
+{
+	struct cgroup_usage usage;
+
+	int r = cgroup_usage(run->cell->cgroup, &usage, err);
+	if (r == 0)
+		*ret = usage.cpu_usec > run->setup_cpu_usec ? usage.cpu_usec - run->setup_cpu_usec : 0;
+	return r;
+}
+
 /* At the earliest moment at which all CPUs together can have used up what is left, look again. */
 static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
 {
-	struct cgroup_usage usage;
 	struct sandbox_error err = {0};
+	uint64_t used = 0;
 
-	if (cgroup_usage(run->cell->cgroup, &usage, &err) < 0) {
+	int r = read_cpu(run, &used, &err);
+	if (r == 0 && used <= run->limits.cpu_usec &&
+		used + (uint64_t)CPU_LAG_USEC * run->sandbox->cpus > run->limits.cpu_usec) {
+		cgroup_book(run->cell->cgroup);
+		r = read_cpu(run, &used, &err);
+	}
+	if (r < 0) {
 		run_fail(run, &err);
 		return;
 	}
-	uint64_t used = usage.cpu_usec > run->setup_cpu_usec ? usage.cpu_usec - run->setup_cpu_usec : 0;
 	if (used > run->limits.cpu_usec) {
 		run_kill(run, SANDBOX_CPU_LIMIT);
 		return;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 static char status[8192];
@@ -29,6 +30,21 @@ static void status_is(const char *key, const char *value)
 	(void)holds(key, strstr(status, line) != NULL);
 }
 
+/* Linux 6.12 tells the slice; init's is a tenth of a millisecond. */
+static bool has_plain_slice(void)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attributes = {0};
+
+	return syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) == 0 &&
+	       (attributes.runtime == 0 || attributes.runtime > 500 * 1000);
+}
+
 static void check_privileges(void)
 {
 	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
@@ -47,6 +63,7 @@ static void check_privileges(void)
 	read_text("/proc/self/oom_score_adj", score, sizeof(score));
 	(void)holds("oom_score_adj", strcmp(score, "900\n") == 0);
 	(void)holds("nice", getpriority(PRIO_PROCESS, 0) == 0 && sched_getscheduler(0) == SCHED_OTHER);
+	(void)holds("slice", has_plain_slice());
 	(void)holds("session", getsid(0) == getpid());
 	mode_t mask = umask(022);
 	(void)holds("umask", mask == 022);
