@@ -74,7 +74,7 @@ static int settle(const struct supervise_options *options, struct sandbox_error 
 		return error_errno(err, "supervise.priority", "sched_setattr");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_errno(err, "supervise.dumpable", "prctl");
-	/* A run takes up to 75 descriptors from its client and ten of its own. */
+	/* A run takes up to 75 descriptors from its client and twenty of its own. */
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return error_errno(err, "supervise.limits", "RLIMIT_NOFILE");
 	files.rlim_cur = files.rlim_max;

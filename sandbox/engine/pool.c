@@ -96,6 +96,8 @@ struct cell *pool_take(const struct sandbox_run *run)
 	/* Their sizes are fixed when a cell's file system is made. */
 	if (run->limits.disk_bytes != view->limits.disk_bytes || run->limits.inodes != view->limits.inodes)
 		return NULL;
+	if (run->limits.memory_bytes < ENGINE_WAITING_BYTES)
+		return NULL;
 	for (struct cell *cell = run->sandbox->cells; cell != NULL; cell = cell->next)
 		if (is_free(cell) && cell->state == CELL_READY && cell->view == view && !cell_is_gone(cell)) {
 			run->sandbox->pool_haste_nsec = sys_now_nsec() + ENGINE_HASTE_NSEC;

@@ -150,6 +150,26 @@ START_TEST(limits_are_the_run_s)
 }
 END_TEST
 
+/* The kernel refuses a limit below what is in use: the verdict must not depend on whether a cell was waiting. */
+START_TEST(a_limit_below_what_a_waiting_cell_holds_is_met)
+{
+	pid_t pids[CELL_PIDS];
+
+	CELL_OPEN_POOL(host, "attack-command", POOL);
+	warm_up(host, pids);
+	for (uint64_t bytes = 4096; bytes <= 65536; bytes *= 4) {
+		static const char *const argv[] = {"/bin/true", NULL};
+		struct cell *cell = cell_run(host, &(struct cell_plan){.policy = "attack-command",
+							   .argv = argv,
+							   .has_policy_limits = true,
+							   .limits = {.memory_bytes = bytes}});
+		cell_expect_cause(cell, SANDBOX_MEMORY_LIMIT);
+		cell_free(cell);
+	}
+	cell_close_at_once(host);
+}
+END_TEST
+
 /* The size of a file system is fixed when it is made: such a run gets a cell of its own. */
 START_TEST(another_disk_limit_has_a_cell_of_its_own)
 {
@@ -320,6 +340,7 @@ END_TEST
 
 TEST_PROGRAM("pool", 120, tcase_add_test(tc, a_waiting_cell_serves_one_run);
 	     tcase_add_test(tc, nothing_of_a_run_is_in_the_next); tcase_add_test(tc, limits_are_the_run_s);
+	     tcase_add_test(tc, a_limit_below_what_a_waiting_cell_holds_is_met);
 	     tcase_add_test(tc, another_disk_limit_has_a_cell_of_its_own);
 	     tcase_add_test(tc, a_waiting_cell_that_dies_is_replaced);
 	     tcase_add_test(tc, a_waiting_target_that_dies_is_the_hosts_fault);
