@@ -120,8 +120,10 @@ struct place *place_open(const struct place_plan *plan)
 	if (place->pid < 0)
 		err(1, "fork");
 	if (place->pid == 0) {
-		(void)close(pair[0]);
-		serve(plan, pair[1]);
+		/* Of another place's socket no copy is to stay: its end is that place's end. */
+		if (dup2(pair[1], 3) < 0 || close_range(4, ~0U, 0) < 0)
+			err(1, "descriptors");
+		serve(plan, 3);
 	}
 	(void)close(pair[1]);
 	return place;
