@@ -134,6 +134,7 @@ static json_t *measure(const struct cell_options *options, const struct language
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 			(void)snprintf(source, sizeof(source), language->source, ++number);
 #pragma GCC diagnostic pop
+			cell_settle(sandbox);
 			uint64_t taken =
 				way == CELL ? in_cell(language, source) : place_run(places[way], source);
 			if (round > 0) /* the first warms caches up */
@@ -161,7 +162,7 @@ int main(int argc, char *argv[])
 	json_t *list = json_array();
 
 	cell_parse(&usage, &options, argc, argv);
-	sandbox = cell_open(&options, 1);
+	sandbox = cell_open(&options, 4);
 	for (size_t i = 0; i < ARRAY_SIZE(languages); i++)
 		(void)json_array_append_new(list, measure(&options, &languages[i]));
 	sandbox = sandbox_close(sandbox);

@@ -9,7 +9,6 @@
 #include "sandbox/base/fd.h"
 
 #include <err.h>
-#include <poll.h>
 #include <string.h>
 
 struct options {
@@ -100,7 +99,7 @@ static int command(const struct way *way)
 
 /* --- peers ------------------------------------------------------------------------------------------------------ */
 
-enum { WAYS_MAX = 32, WORDS_MAX = 64, QUIET_MSEC = 5 };
+enum { WAYS_MAX = 32, WORDS_MAX = 64 };
 
 static struct way ways[WAYS_MAX];
 static size_t nways;
@@ -195,18 +194,6 @@ static void add_peers(void)
 
 /* --- measuring -------------------------------------------------------------------------------------------------- */
 
-/* An engine is looked after at all times, as a supervisor does: what is left is cleared away and its pool filled before
- * the next request. */
-static void settle(void)
-{
-	struct pollfd events = {.fd = sandbox_fd(pooled), .events = POLLIN};
-	struct sandbox_error error = {0};
-
-	while (poll(&events, 1, QUIET_MSEC) > 0)
-		if (sandbox_dispatch(pooled, 0, &error) < 0)
-			errx(1, "%s: %s", error.stage, error.message);
-}
-
 static void measure(struct way *way)
 {
 	uint64_t begin = series_now_nsec();
@@ -214,7 +201,7 @@ static void measure(struct way *way)
 	if (way->run(way) != 0)
 		errx(1, "%s failed", way->series.name);
 	series_add(&way->series, series_now_nsec() - begin);
-	settle();
+	cell_settle(pooled);
 }
 
 static json_t *figures(void)

@@ -5,6 +5,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -35,6 +36,17 @@ struct sandbox *cell_open(const struct cell_options *options, unsigned pool)
 	if (sandbox_open(&how, &sandbox, &error) < 0)
 		errx(1, "%s: %s", error.stage, error.message);
 	return sandbox;
+}
+
+void cell_settle(struct sandbox *sandbox)
+{
+	enum { QUIET_MSEC = 5 };
+	struct pollfd events = {.fd = sandbox_fd(sandbox), .events = POLLIN};
+	struct sandbox_error error = {0};
+
+	while (poll(&events, 1, QUIET_MSEC) > 0)
+		if (sandbox_dispatch(sandbox, 0, &error) < 0)
+			errx(1, "%s: %s", error.stage, error.message);
 }
 
 char *cell_cli(const char *own)

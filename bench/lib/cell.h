@@ -33,6 +33,8 @@ void cell_parse(const struct cell_usage *usage, void *options, int argc, char *a
 
 /* With a POOL of so many cells. */
 struct sandbox *cell_open(const struct cell_options *options, unsigned pool);
+/* As a supervisor does between requests: until what is left is cleared away and the pool is filled. */
+void cell_settle(struct sandbox *sandbox);
 /* The payload beside the program whose argv[0] is OWN: a descriptor open for reading. */
 int cell_payload(const char *own);
 

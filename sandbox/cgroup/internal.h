@@ -35,7 +35,7 @@ struct cgroup_host {
 	int lock_fd; /* owned: our slot's directory there, with the flock */
 };
 
-enum { CGROUP_KEPT = 8 };
+enum { CGROUP_KEPT = 12 };
 
 /* A directory of a group. What is read from it once stays open: later readings need no descriptor and no path. */
 struct cgroup_dir {
