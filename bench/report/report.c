@@ -119,6 +119,42 @@ static void report_rate(const json_t *report)
 		time_text(p50), time_text(p99), p50 > 0 ? p99 / p50 : 0);
 }
 
+/* A row for each set of layers: its launch, and its work as a multiple of the same without any. */
+static void report_layers(const json_t *report)
+{
+	struct bar bars[BARS_MAX];
+	const json_t *works = json_object_get(report, "works"), *work, *way,
+		     *first = json_object_get(json_array_get(works, 0), "series");
+	size_t i, k, n = 0;
+
+	(void)fputs("| layers | |", page);
+	json_array_foreach(works, k, work)(void) fprintf(page, " %s |", text(work, "work"));
+	(void)fputs("\n|---|---|", page);
+	json_array_foreach(works, k, work)(void) fputs("---|", page);
+	(void)fputc('\n', page);
+	json_array_foreach(first, i, way)
+	{
+		(void)fprintf(page, "| %s | %s |", text(way, "name"), text(way, "what"));
+		json_array_foreach(works, k, work)
+		{
+			const json_t *list = json_object_get(work, "series");
+			double none = number(json_array_get(list, 0), "p50_nsec"),
+			       p50 = number(json_array_get(list, i), "p50_nsec");
+			if (strcmp(text(work, "work"), "launch") == 0)
+				(void)fprintf(page, " %s |", time_text(p50));
+			else
+				(void)fprintf(page, " %.2f |", p50 / none);
+		}
+		(void)fputc('\n', page);
+		if (n < BARS_MAX)
+			bars[n++] = (struct bar){.label = text(way, "name"),
+				.value = number(way, "p50_nsec"),
+				.text = time_text(number(way, "p50_nsec"))};
+	}
+	(void)fputc('\n', page);
+	picture("layers", text(json_array_get(works, 0), "work"), bars, n, 0);
+}
+
 static void report_precision(const json_t *report)
 {
 	json_t *times = json_array();
@@ -252,6 +288,7 @@ static const struct {
 } benches[] = {
 	{"launch", "Launch latency", report_launch},
 	{"rate", "Cells per second", report_rate},
+	{"layers", "Layer by layer", report_layers},
 	{"work", "Overhead at work", report_work},
 	{"compile", "First compilations", report_compile},
 	{"precision", "Precision of limits", report_precision},

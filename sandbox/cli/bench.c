@@ -15,7 +15,7 @@ static const char *const short_ones[][4] = {
 static const char usage[] =
 	"cofferdam bench [NAME [options]]\n"
 	"Measures on this host: what a cell costs, how precise its limits are, how fast work is in it.\n"
-	"Without NAME: launch, precision and work, shortly. NAME is one of launch, rate, compile,\n"
+	"Without NAME: launch, precision and work, shortly. NAME is one of launch, rate, layers, compile,\n"
 	"precision, work, repeat and jobs; 'cofferdam bench NAME --help' lists its options.\n"
 	"BENCH_DIR (environment) is where the programs lie.\n";
 

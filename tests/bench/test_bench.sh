@@ -16,6 +16,7 @@ trap 'rm -rf "$work"' EXIT
 options_of() {
 	case $1 in
 	jobs) echo "--first 1 --again 2 --seconds 1 --clients 2 --backlog 20" ;;
+	layers) echo "--rounds 1 --launches 1" ;;
 	compile) echo "--rounds 1" ;;
 	rate) echo "--rounds 1 --seconds 1" ;;
 	work) echo "--rounds 1 --only getppids" ;;
