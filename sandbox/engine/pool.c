@@ -7,6 +7,7 @@
 
 #include "sandbox/cell/sys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ static bool is_same_order(const struct wire_order *a, const struct wire_order *b
 
 static bool is_same(const struct view *a, const struct view *b)
 {
+	assert(a->step != NULL && b->step != NULL);
 	const struct filter_program *one = &a->step->filter, *other = &b->step->filter;
 
 	return is_same_order(&a->order, &b->order) && one->len == other->len &&

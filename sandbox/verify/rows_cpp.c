@@ -6,8 +6,8 @@
 /* Compiling has the policy's limits but for these. */
 #define LEAN_FOR(sec)                                                                                        \
 	{                                                                                                    \
-		.cpu_usec = (sec)*1000000, .wall_usec = (sec)*4000000, .memory_bytes = 256 << 20,            \
-		.output_bytes = 256 << 10                                                                    \
+		.cpu_usec = (sec)*UINT64_C(1000000), .wall_usec = (sec)*UINT64_C(4000000),                   \
+		.memory_bytes = 256 << 20, .output_bytes = 256 << 10                                         \
 	}
 #define LEAN LEAN_FOR(3)
 
