@@ -63,14 +63,12 @@ int fd_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
+ssize_t fd_read_text(int fd, char *buf, size_t size)
 {
-	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
 	size_t used = 0;
+
 	while (used < size - 1) {
-		ssize_t n = read(fd, buf + used, size - 1 - used);
+		ssize_t n = pread(fd, buf + used, size - 1 - used, (off_t)used);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -83,6 +81,13 @@ ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
 		used--;
 	buf[used] = '\0';
 	return (ssize_t)used;
+}
+
+ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd_read_text(fd, buf, size);
 }
 
 int fd_write_file(int dirfd, const char *path, const char *text)

@@ -60,6 +60,9 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 /* Writes all SIZE bytes, resuming after EINTR and short writes. 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t size);
 
+/* Reads FD from its start into BUF, NUL-terminated, trailing newline cut; what does not fit is left out. Of a kernel file
+ * that stays open, this reads what holds now. Returns the length or -errno. Allocates nothing. */
+ssize_t fd_read_text(int fd, char *buf, size_t size);
 /* Reads a small kernel file (procfs, cgroupfs) relative to DIRFD into BUF, NUL-terminated, trailing newline cut.
  * Returns the length or -errno. Allocates nothing. */
 ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size);

@@ -3,8 +3,8 @@
  * A cell is born as a copy of the launcher, in new PID, mount, network, IPC and UTS namespaces that belong to the
  * initial user namespace. It joins its cgroup, builds its file system, gives up every privilege, makes the process that
  * will be the target, and only then says READY and waits; this is the state in which cells can be kept ahead of time. One
- * plan makes it run one target. When the target ends, everything else in the PID namespace is killed, and the cell reports and exits. It serves nothing
- * twice.
+ * plan makes it run one target. When the target ends, everything else in the PID namespace is killed, and the cell reports
+ * and exits. It serves nothing twice.
  *
  * Init parses the plan (made by the engine) and nothing that a job wrote. If the engine goes away, its end of the
  * control socket closes and init exits, which is the end of every process in the namespace. */
@@ -160,6 +160,11 @@ static struct sock_fprog receive_program(struct sandbox_error *err)
 	static struct sock_filter insns[BOUND_FILTER_LEN];
 	size_t n = receive(insns, sizeof(insns), NULL, 0, err);
 
+	/* A part of a program is another program. */
+	if (n % sizeof(insns[0]) != 0) {
+		(void)error_set(err, EBADMSG, "cell.plan", "not a seccomp program");
+		fail(err, CELL_CONTROL_FD);
+	}
 	return (struct sock_fprog){.len = (unsigned short)(n / sizeof(insns[0])), .filter = insns};
 }
 

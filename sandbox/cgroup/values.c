@@ -56,32 +56,11 @@ void cgroup_dir_close(struct cgroup_dir *dir)
 	dir->fd = fd_close(dir->fd);
 }
 
-/* From the start of FD: the kernel then looks at its counters again. */
-static ssize_t read_text(int fd, char *buf, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size - 1) {
-		ssize_t n = pread(fd, buf + used, size - 1 - used, (off_t)used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	if (used > 0 && buf[used - 1] == '\n')
-		used--;
-	buf[used] = '\0';
-	return (ssize_t)used;
-}
-
 ssize_t cgroup_text(struct cgroup_dir *dir, const char *file, char *buf, size_t size)
 {
 	int fd = kept_fd(dir, file);
 
-	return fd < 0 ? fd : read_text(fd, buf, size);
+	return fd < 0 ? fd : fd_read_text(fd, buf, size);
 }
 
 int cgroup_read(
@@ -115,7 +94,7 @@ static int write_and_read(
 		return error_set(
 			err, reason, "cgroup.set", "%s = %s: %s", file, text, strerrordesc_np(reason));
 	}
-	n = read_text(fd, now, 64);
+	n = fd_read_text(fd, now, 64);
 	/* ENOENT is the word for a file that this kernel lacks. This one it has: it took the value. */
 	int reason = n == -ENOENT ? EIO : (int)-n;
 	return n < 0 ? error_set(err, reason, "cgroup.set", "%s: %s", file, strerrordesc_np(reason)) : 0;
