@@ -33,7 +33,7 @@ static const struct cell_usage usage = {
 static const struct work {
 	const char *name, *count;
 } works[] = {{"launch", "1"}, {"integers", "20000000"}, {"getppids", "400000"}, {"files", "6000"},
-	{"pages", "8"}, {"forks", "300"}};
+	{"reads", "60000"}, {"allocations", "600000"}, {"pages", "8"}, {"forks", "300"}};
 
 enum { WAYS = 2 * LAYER_N + 1, CELL_WAY = WAYS - 1 };
 
@@ -142,7 +142,7 @@ static void open_base(const struct options *options, const char *own, char *imag
 		.directory = directory,
 		.image = image,
 		.program = {.len = filter->len, .filter = filter->insns}};
-	if (cgroup_host_open(NULL, &base.host, &error) < 0)
+	if (layers_probe(&base.offered, &error) < 0 || cgroup_host_open(NULL, &base.host, &error) < 0)
 		errx(1, "%s: %s", error.stage, error.message);
 }
 

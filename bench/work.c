@@ -1,10 +1,11 @@
 /* work.c: how much slower is work inside a cell?
  *
- * The same static program does the same work outside, outside under the cell's seccomp program alone, and inside, in
- * turns. It takes the time itself, so that starting a cell is no part of it. */
+ * The same static program does the same work outside, outside under the cell's seccomp program alone, under its restraint
+ * of speculation alone, under both, and inside, in turns. It takes the time itself, so that starting a cell is no part of it. */
 #include "bench/lib/cell.h"
 #include "bench/lib/series.h"
 #include "sandbox/base/fd.h"
+#include "sandbox/base/layers.h"
 #include "sandbox/policy/policy.h"
 
 #include <err.h>
@@ -46,15 +47,25 @@ static const struct work {
 	{"forks", "1500"},
 };
 
-enum way { NATIVE, FILTERED, INSIDE, WAYS };
+/* Bits: what of a cell is put on outside. */
+enum { FILTERED = 1, RESTRAINED = 2 };
+enum way {
+	NATIVE,
+	FILTER_ALONE = FILTERED,
+	SPECULATION_ALONE = RESTRAINED,
+	BOTH = FILTERED | RESTRAINED,
+	INSIDE,
+	WAYS
+};
 
-static const char *const way_names[WAYS] = {"native", "seccomp", "cell"};
-static const char *const way_whats[WAYS] = {
-	"outside", "outside, under the cell's seccomp program", "inside a cell"};
+static const char *const way_names[WAYS] = {"native", "seccomp", "speculation", "both", "cell"};
+static const char *const way_whats[WAYS] = {"outside", "outside, under the cell's seccomp program",
+	"outside, with the cell's restraint of speculation", "outside, with both", "inside a cell"};
 
 static struct sandbox *sandbox;
 static const struct options *options;
 static int payload_fd = -1;
+static struct layers layers;
 
 /* --- outside ---------------------------------------------------------------------------------------------------- */
 
@@ -83,7 +94,7 @@ static uint64_t parse(const char *text, const char *what)
 	return nsec;
 }
 
-static uint64_t outside(const struct work *work, bool is_filtered)
+static uint64_t outside(const struct work *work, unsigned with)
 {
 	char text[64] = "";
 	int out[2], status = -1;
@@ -97,7 +108,9 @@ static uint64_t outside(const struct work *work, bool is_filtered)
 		(void)dup2(out[1], 1);
 		if (chdir(directory) < 0)
 			_exit(125);
-		if (is_filtered)
+		if ((with & RESTRAINED) && layers_restrain_speculation(&layers, NULL) < 0)
+			_exit(126);
+		if (with & FILTERED)
 			put_filter_on();
 		(void)fexecve(payload_fd, argv, environ);
 		_exit(127);
@@ -134,13 +147,13 @@ static json_t *measure(const struct work *work)
 	for (uint64_t round = 0; round < options->cell.rounds; round++)
 		for (unsigned i = 0; i < WAYS; i++) {
 			unsigned way = (unsigned)(round + i) % WAYS;
-			series_add(
-				&series[way], way == INSIDE ? inside(work) : outside(work, way == FILTERED));
+			series_add(&series[way], way == INSIDE ? inside(work) : outside(work, way));
 		}
 	double native = (double)series_percentile(&series[NATIVE], 50);
-	(void)printf("%-12s %9.1f ms native, %6.3f seccomp, %6.3f cell\n", work->name, native / 1e6,
-		(double)series_percentile(&series[FILTERED], 50) / native,
-		(double)series_percentile(&series[INSIDE], 50) / native);
+	(void)printf("%-12s %9.1f ms native", work->name, native / 1e6);
+	for (unsigned i = NATIVE + 1; i < WAYS; i++)
+		(void)printf(", %6.3f %s", (double)series_percentile(&series[i], 50) / native, way_names[i]);
+	(void)printf("\n");
 	(void)fflush(stdout);
 	for (unsigned i = 0; i < WAYS; i++) {
 		series[i].name = way_names[i];
@@ -163,11 +176,14 @@ static void remove_directory(void)
 int main(int argc, char *argv[])
 {
 	static struct options parsed;
+	struct sandbox_error error = {0};
 	json_t *list = json_array();
 
 	cell_parse(&usage, &parsed, argc, argv);
 	options = &parsed;
 	payload_fd = cell_payload(argv[0]);
+	if (layers_probe(&layers, &error) < 0)
+		errx(1, "%s: %s", error.stage, error.message);
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
 		err(1, "%s", directory);
 	sandbox = cell_open(&parsed.cell, 2);

@@ -48,6 +48,7 @@ const char *sandbox_cause_name(enum sandbox_cause cause);
 	X(SECCOMP, "seccomp") /* the job's program and the launcher's */                                     \
 	X(LANDLOCK, "landlock")                                                                              \
 	X(MEMORY_SEAL, "memory-seal") /* no memory that is written and executed */                           \
+	X(SPECULATION, "speculation") /* processors guess ahead as they do for everybody */                  \
 	X(RLIMITS, "rlimits")
 
 enum sandbox_layer {

@@ -111,6 +111,8 @@ static _Noreturn void become(const struct layers_run *run, const struct cgroup *
 		set_limits();
 	if (has(run, LAYER_USER))
 		enter_user_namespace(proc);
+	if (has(run, LAYER_SPECULATION))
+		must(layers_restrain_speculation(&run->offered, NULL) == 0, "speculation");
 	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
 	if (has(run, LAYER_LANDLOCK))
 		enter_landlock(run->payload_fd);

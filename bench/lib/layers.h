@@ -1,6 +1,7 @@
 /* layers.h: the payload with a chosen set of layers around it, put on by plain system calls and without the engine. */
 #pragma once
 
+#include "sandbox/base/layers.h"
 #include "sandbox/cgroup/cgroup.h"
 
 #include <linux/filter.h>
@@ -14,7 +15,8 @@
 	X(USER, "user")                                                                                      \
 	X(IPC, "ipc")                                                                                        \
 	X(UTS, "uts")                                                                                        \
-	X(CGROUP, "cgroup") /* a fresh group with limits, joined and removed; and its namespace */           \
+	X(CGROUP, "cgroup")	      /* a fresh group with limits, joined and removed; and its namespace */ \
+	X(SPECULATION, "speculation") /* none of store bypass and indirect branches */                       \
 	X(SECCOMP, "seccomp")                                                                                \
 	X(LANDLOCK, "landlock")                                                                              \
 	X(RLIMITS, "rlimits")                                                                                \
@@ -35,6 +37,7 @@ struct layers_run {
 	const char *image;	   /* directory */
 	struct cgroup_host *host;  /* where groups are made */
 	struct sock_fprog program; /* borrowed */
+	struct layers offered;	   /* by this kernel */
 };
 
 /* Runs it to its end. What the payload printed: the nanoseconds of its work. Ends the program when that fails. */

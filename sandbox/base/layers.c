@@ -68,3 +68,16 @@ int layers_probe(struct layers *ret, struct sandbox_error *err)
 		*ret = layers;
 	return r;
 }
+
+/* Not left to seccomp, which implies it (without its flag SPEC_ALLOW) only before Linux 5.16 or where the kernel was booted
+ * so. */
+int layers_restrain_speculation(const struct layers *offered, struct sandbox_error *err)
+{
+	static const int kinds[] = {PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((offered->speculation[kinds[i]] & PR_SPEC_PRCTL) &&
+			prctl(PR_SET_SPECULATION_CTRL, kinds[i], PR_SPEC_FORCE_DISABLE, 0, 0) < 0)
+			return error_errno(err, "layers.speculation", "kind %d", kinds[i]);
+	return 0;
+}

@@ -29,3 +29,7 @@ struct layers {
 /* Asks the kernel. Changes nothing in the caller, allocates nothing. 0, or -errno with ERR (stage "layers"): an answer
  * that means neither yes nor no. */
 int layers_probe(struct layers *ret, struct sandbox_error *err);
+
+/* The calling process, and all it becomes or starts: no speculative store bypass, no indirect branch guessed by what others
+ * did, where OFFERED has a control over that. It cannot be taken back. 0, or -errno with ERR. */
+int layers_restrain_speculation(const struct layers *offered, struct sandbox_error *err);

@@ -117,19 +117,6 @@ static int settle(int *sock, pid_t parent, struct sandbox_error *err)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? error_errno(err, "launcher.start", "dumpable") : 0;
 }
 
-/* No guessing ahead, in this process and all that it becomes; it cannot be taken back. Not left to seccomp, which implies it
- * (without its flag SPEC_ALLOW) only before Linux 5.16 or where the kernel was booted so. */
-static int restrain_speculation(const struct layers *offered, struct sandbox_error *err)
-{
-	static const int kinds[] = {PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH};
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if ((offered->speculation[kinds[i]] & PR_SPEC_PRCTL) &&
-			prctl(PR_SET_SPECULATION_CTRL, kinds[i], PR_SPEC_FORCE_DISABLE, 0, 0) < 0)
-			return error_errno(err, "launcher.speculation", "kind %d", kinds[i]);
-	return 0;
-}
-
 static int reply(const struct sandbox_error *err, int pidfd)
 {
 	struct wire_reply message = {.error = *err};
@@ -192,8 +179,11 @@ static int enter_filter(struct wire_setup *setup, struct sandbox_error *err)
 	return 0;
 }
 
+static struct layers layers; /* asked for once: the kernel stays the same */
+static uint32_t without;     /* as the engine was told when it opened */
+
 /* Receives what the engine has read from its policies, and becomes what it says. */
-static void set_up(const char *images_dir, uint32_t *ret_without)
+static void set_up(const char *images_dir)
 {
 	static struct wire_setup setup;
 	struct sandbox_error err = {0};
@@ -204,6 +194,8 @@ static void set_up(const char *images_dir, uint32_t *ret_without)
 		_exit(0); /* the engine gave up */
 	if (n != sizeof(setup) || setup.images.count > BOUND_IMAGES || setup.filter_len > BOUND_FILTER_LEN)
 		r = error_set(&err, EBADMSG, "launcher.start", "images and filter");
+	if (r == 0 && cell_has(setup.without, SANDBOX_LAYER_SPECULATION))
+		r = layers_restrain_speculation(&layers, &err);
 	if (r == 0)
 		r = rootns_enter(images_dir, &setup.images, &err);
 	if (r == 0)
@@ -212,11 +204,8 @@ static void set_up(const char *images_dir, uint32_t *ret_without)
 		r = enter_filter(&setup, &err);
 	if (reply(&err, -1) < 0 || r < 0)
 		_exit(1);
-	*ret_without = setup.without;
+	without = setup.without;
 }
-
-static struct layers layers; /* asked for once: the kernel stays the same */
-static uint32_t without;     /* as the engine was told when it opened */
 
 static uint64_t namespace_flags(void)
 {
@@ -283,13 +272,12 @@ _Noreturn static void launcher_main(int sock, const char *images_dir, pid_t pare
 	int fds[WIRE_ORDER_FDS];
 	struct wire_order order;
 
-	if (settle(&sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0 ||
-		restrain_speculation(&layers, &err) < 0) {
+	if (settle(&sock, parent, &err) < 0 || layers_probe(&layers, &err) < 0) {
 		struct wire_reply message = {.error = err};
 		(void)wire_send(sock, &message, sizeof(message), NULL, 0);
 		_exit(1);
 	}
-	set_up(images_dir, &without);
+	set_up(images_dir);
 	for (;;) {
 		ssize_t n = wire_receive(LAUNCHER_SOCK, &order, sizeof(order), fds, WIRE_ORDER_FDS);
 		/* The end of the engine, or a message that it cannot have sent: the cells go too (PDEATHSIG). */

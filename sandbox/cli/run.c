@@ -25,7 +25,7 @@ static const struct config_row rows[] = {
 	{"without", CONFIG_LIST, offsetof(struct run_options, without), 1, 32, NULL,
 		"LAYER: leave it out, to measure what it costs (network, ipc, uts, cgroup, seccomp, "
 		"landlock, "
-		"memory-seal, rlimits); with --unsafe alone"},
+		"memory-seal, speculation, rlimits); with --unsafe alone"},
 	{"unsafe", CONFIG_FLAG, offsetof(struct run_options, is_unsafe), 0, 0, NULL,
 		"the command is trusted: layers may be left out"},
 	ENGINE_ROWS(run_options, engine), LIMIT_TABLE(CLI_LIMIT_ROW)};

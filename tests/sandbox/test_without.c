@@ -5,6 +5,7 @@
 #include "tests/lib/place.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 /* What a probe (tests/probes) finds missing without LAYER. ARGS: its case and more. */
@@ -137,6 +138,25 @@ START_TEST(landlock_can_be_left_out)
 }
 END_TEST
 
+START_TEST(processors_can_be_let_guess)
+{
+	static const struct row row = {
+		"speculation", "controls", "attack-layers", {"all"}, {"speculation"}, NULL};
+	struct layers layers = {0};
+
+	PLACE_ENTER(before);
+	ck_assert_int_eq(layers_probe(&layers, NULL), 0);
+	if (((layers.speculation[PR_SPEC_STORE_BYPASS] | layers.speculation[PR_SPEC_INDIRECT_BRANCH]) &
+		    PR_SPEC_PRCTL) == 0)
+		TEST_SKIP("this kernel offers no control over speculation, or this processor needs none");
+	struct program less = look(&row, true);
+	expect_missing(&row, less.out);
+	expect_unsafe("speculation");
+	program_free(&less);
+	place_leave(&before);
+}
+END_TEST
+
 START_TEST(nothing_is_left_out_by_accident)
 {
 	PLACE_ENTER(before);
@@ -155,5 +175,5 @@ START_TEST(nothing_is_left_out_by_accident)
 END_TEST
 
 TEST_PROGRAM("without", 120, tcase_add_test(tc, the_layer_is_missing_and_no_other);
-	     tcase_add_test(tc, landlock_can_be_left_out);
+	     tcase_add_test(tc, landlock_can_be_left_out); tcase_add_test(tc, processors_can_be_let_guess);
 	     tcase_add_test(tc, nothing_is_left_out_by_accident))
