@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,10 +193,10 @@ static uint64_t clock_nsec(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Until its own CPU clock has reached COUNT milliseconds. */
+/* Until its own CPU clock has reached COUNT milliseconds. The thread's: under an RLIMIT_CPU the process's moves at ticks only. */
 static void burn(uint64_t count)
 {
-	while (clock_nsec(CLOCK_PROCESS_CPUTIME_ID) < count * 1000000)
+	while (clock_nsec(CLOCK_THREAD_CPUTIME_ID) < count * 1000000)
 		integers(1000);
 }
 
@@ -262,9 +263,10 @@ int main(int argc, char *argv[])
 {
 	for (size_t i = 0; argc == 3 && i < sizeof(works) / sizeof(works[0]); i++)
 		if (strcmp(argv[1], works[i].name) == 0) {
-			uint64_t begin = clock_nsec(CLOCK_MONOTONIC);
+			clockid_t clock = works[i].work == burn ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+			uint64_t begin = clock_nsec(clock);
 			works[i].work(strtoull(argv[2], NULL, 10));
-			(void)printf("%llu\n", (unsigned long long)(clock_nsec(CLOCK_MONOTONIC) - begin));
+			(void)printf("%llu\n", (unsigned long long)(clock_nsec(clock) - begin));
 			return 0;
 		}
 	errx(2, "payload NAME COUNT");

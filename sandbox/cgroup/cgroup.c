@@ -181,31 +181,6 @@ int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *ret, struct sandbox
 	return ops_of(cgroup, CGROUP_CPUACCT)->usage(dir_of(cgroup, CGROUP_CPUACCT), ret, err);
 }
 
-/* clock_getcpuclockid(3) without its system call. */
-static clockid_t cpu_clock_of(unsigned long pid)
-{
-	enum { CPUCLOCK_SCHED = 2 }; /* the kernel's include/linux/posix-timers_types.h */
-
-	return (clockid_t)(~(unsigned)pid << 3 | CPUCLOCK_SCHED);
-}
-
-void cgroup_book(struct cgroup *cgroup)
-{
-	struct timespec used;
-	char text[4096], *end;
-
-	if (cgroup_text(dir_of(cgroup, CGROUP_CPUACCT), "cgroup.procs", text, sizeof(text)) <= 0)
-		return;
-	/* Reading the clock of a process that runs brings the scheduler's accounts up to date (task_sched_runtime). */
-	for (const char *at = text; *at != '\0'; at = *end == '\n' ? end + 1 : end) {
-		unsigned long pid = strtoul(at, &end, 10);
-		if (end == at)
-			return;
-		if (pid != 0)
-			(void)clock_gettime(cpu_clock_of(pid), &used);
-	}
-}
-
 int cgroup_evidence(struct cgroup *cgroup, struct cgroup_evidence *ret, struct sandbox_error *err)
 {
 	struct cgroup_evidence found = {0};
@@ -244,14 +219,17 @@ void cgroup_event_clear(struct cgroup *cgroup, int fd)
 
 int cgroup_kill(struct cgroup *cgroup)
 {
-	/* A cell's processes are in every tree, so that one v2 tree is enough. Linux 5.14. */
+	/* A cell's processes are in every tree, so that one is enough. */
 	for (size_t i = 0; i < cgroup->host->ntrees; i++) {
 		if (cgroup->host->trees[i].version != 2)
 			continue;
+		/* Linux 5.14: cgroup.kill. Fallback: as for v1. */
 		int r = fd_write_file(cgroup->dirs[i].fd, "cgroup.kill", "1");
-		return r == -ENOENT ? -EOPNOTSUPP : r;
+		if (r != -ENOENT)
+			return r;
 	}
-	return -EOPNOTSUPP;
+	int n = cgroup_kill_listed(cgroup->dirs[0].fd);
+	return n < 0 ? n : 0;
 }
 
 void cgroup_forget(struct cgroup *cgroup)

@@ -76,9 +76,6 @@ struct cgroup_usage {
 };
 /* CPU used by the whole group until now, ended processes included. Lags by a scheduler tick per CPU at most. */
 int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *ret, struct sandbox_error *err);
-/* Makes the kernel book what the group's processes use at this moment, which it does by itself when one stops running, and
- * at ticks. As far as it goes: processes beyond the first hundreds, and those made within the last second, may be left out. */
-void cgroup_book(struct cgroup *cgroup);
 
 struct cgroup_evidence {
 	uint64_t memory_peak_bytes;
@@ -100,7 +97,9 @@ size_t cgroup_events(const struct cgroup *cgroup, struct cgroup_event ret[2], bo
 /* Re-arms an event descriptor after it fired (v1: reads the eventfd; v2: reads the file). */
 void cgroup_event_clear(struct cgroup *cgroup, int fd);
 
-/* Kills every process of the group at once where the kernel can (v2 cgroup.kill, 5.14); -EOPNOTSUPP otherwise. */
+/* Kills the processes of the group: all of them at once where the kernel can (v2 cgroup.kill, 5.14); elsewhere one after the
+ * other, by pidfds, and what they start meanwhile may escape: who must be sure kills a cell's init as well. 0 or a negative
+ * errno. */
 int cgroup_kill(struct cgroup *cgroup);
 
 /* Removes the directories. 0: gone and freed. CGROUP_BUSY (1): not yet, as processes are still ending or the kernel

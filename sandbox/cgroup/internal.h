@@ -111,7 +111,10 @@ int cgroup_pids_set(int dir, const struct sandbox_limits *limits, struct sandbox
 int cgroup_pids_evidence(struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret,
 	struct sandbox_error *err);
 
-/* sweep.c: kills every process in DIR and below and removes the groups below it (not DIR itself). Gives up at
+/* sweep.c */
+/* Kills the processes that DIR lists. Returns how many those are, or a negative errno; what they start meanwhile may escape. */
+int cgroup_kill_listed(int dir);
+/* Kills every process in DIR and below and removes the groups below it (not DIR itself). Gives up at
  * DEADLINE_NSEC (CLOCK_MONOTONIC) with -EBUSY. 0 or a negative errno. */
 int cgroup_sweep(int dir, uint64_t deadline_nsec);
 uint64_t cgroup_now_nsec(void);

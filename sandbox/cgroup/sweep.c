@@ -1,4 +1,4 @@
-/* Emptying what a dead engine left behind. Not on any hot path.
+/* Killing by what a group lists, and emptying what a dead engine left behind.
  *
  * A number in cgroup.procs is only a hint: by the time it is used it may belong to somebody else. So a process is
  * first pinned with a pidfd, then the list is read again: a process that is pinned and still listed is in the group,
@@ -23,7 +23,8 @@ uint64_t cgroup_now_nsec(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The text of cgroup.procs, owned by the caller; NULL when it cannot be read. */
+/* The text of cgroup.procs, owned by the caller; NULL when it cannot be read. The file is opened each time: v1 tells who reads
+ * an open one again what it told before, for a second. */
 static char *read_procs(int dir)
 {
 	size_t size;
@@ -38,17 +39,17 @@ struct pinned {
 	int fd; /* owned */
 };
 
-/* Pins the first processes of LIST. 0 stands for a process of another PID namespace: it cannot be ours. */
-static size_t pin(const char *list, struct pinned ret[BATCH])
+/* Pins the next processes of *LIST, which it moves on. 0 stands for a process of another PID namespace: it cannot be ours. */
+static size_t pin(const char **list, struct pinned ret[BATCH])
 {
 	size_t n = 0;
 
-	while (*list != '\0' && n < BATCH) {
+	while (**list != '\0' && n < BATCH) {
 		char *end;
-		pid_t pid = (pid_t)strtol(list, &end, 10);
-		if (end == list)
+		pid_t pid = (pid_t)strtol(*list, &end, 10);
+		if (end == *list)
 			break;
-		list = end + strspn(end, "\n");
+		*list = end + strspn(end, "\n");
 		if (pid <= 0 || pid == getpid())
 			continue;
 		int fd = pidfd_open(pid, 0);
@@ -69,24 +70,33 @@ static bool is_listed(const char *list, pid_t pid)
 	return false;
 }
 
-/* One round over the processes directly in DIR. Returns how many were listed, or a negative errno. */
-static int kill_round(int dir)
+int cgroup_kill_listed(int dir)
 {
 	struct pinned pins[BATCH];
+	size_t n, all = 0;
 
-	/* Linux 5.14: the kernel kills the whole subtree at once. Fallback: pidfds (v1 always). */
-	(void)fd_write_file(dir, "cgroup.kill", "1");
 	_cleanup_free_ char *before = read_procs(dir);
 	if (before == NULL)
 		return -EIO;
-	size_t n = pin(before, pins);
-	_cleanup_free_ char *after = read_procs(dir);
-	for (size_t i = 0; i < n; i++) {
-		if (after != NULL && is_listed(after, pins[i].pid))
-			(void)pidfd_send_signal(pins[i].fd, SIGKILL, NULL, 0);
-		(void)fd_close(pins[i].fd);
+	for (const char *list = before; (n = pin(&list, pins)) > 0; all += n) {
+		_cleanup_free_ char *after = read_procs(dir);
+		for (size_t i = 0; i < n; i++) {
+			if (after != NULL && is_listed(after, pins[i].pid))
+				(void)pidfd_send_signal(pins[i].fd, SIGKILL, NULL, 0);
+			(void)fd_close(pins[i].fd);
+		}
+		if (after == NULL)
+			return -EIO;
 	}
-	return after == NULL ? -EIO : (int)n;
+	return (int)all;
+}
+
+/* One round over the processes directly in DIR. Returns how many were listed, or a negative errno. */
+static int kill_round(int dir)
+{
+	/* Linux 5.14: the kernel kills the whole subtree at once. Fallback: pidfds (v1 always). */
+	(void)fd_write_file(dir, "cgroup.kill", "1");
+	return cgroup_kill_listed(dir);
 }
 
 static int pause_before(uint64_t deadline_nsec)

@@ -15,16 +15,21 @@
 
 /* --- its end ---------------------------------------------------------------------------------------------------- */
 
+/* Init's death is the death of all in its PID namespace; the kernel sees to it. */
+static void kill_init(struct cell *cell)
+{
+	if (pidfd_send_signal(cell->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		(void)shutdown(
+			cell->control_fd, SHUT_RDWR); /* another way: init ends when its engine is gone */
+}
+
 void cell_kill(struct cell *cell)
 {
 	if (cell->pidfd < 0)
 		return;
-	/* Init's death is the death of all in its PID namespace; the kernel sees to it. cgroup.kill, where there is
-	 * one, does not depend on init's being scheduled. */
+	/* First whoever is there: init's end takes a while, on a CPU that they keep busy, and all that time is theirs. */
 	(void)cgroup_kill(cell->cgroup);
-	if (pidfd_send_signal(cell->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		(void)shutdown(
-			cell->control_fd, SHUT_RDWR); /* another way: init ends when its engine is gone */
+	kill_init(cell);
 }
 
 bool cell_is_gone(const struct cell *cell)
@@ -48,7 +53,9 @@ void cell_leave(struct cell *cell)
 	cell->state = CELL_LEAVING;
 	cell->deadline_nsec =
 		sys_now_nsec() + (has_event(cell) ? ENGINE_KILL_SEC * NSEC_PER_SEC : ENGINE_LOOK_NSEC);
-	cell_kill(cell);
+	if (cell->pidfd >= 0)
+		kill_init(
+			cell); /* nothing in it works: it waits, or its target has ended, or it was killed before */
 }
 
 /* What is watched is closed afterwards: the cgroup's descriptors with it, the others here. */

@@ -16,6 +16,7 @@
  * The run is reported when it is GONE and both pumps are at their end. */
 #pragma once
 
+#include "sandbox/base/priority.h"
 #include "sandbox/cell/wire.h"
 #include "sandbox/cgroup/cgroup.h"
 #include "sandbox/engine/verdict.h"
@@ -129,6 +130,9 @@ struct sandbox_run {
 	uint64_t setup_cpu_usec;
 	uint64_t deadline_nsec;	 /* of the state */
 	uint64_t cpu_check_nsec; /* the earliest moment at which the CPU budget can be used up */
+	uint64_t cpu_pause_nsec; /* at least so long between two looks */
+	uint64_t cpu_seen_usec;	 /* at the last look */
+	bool is_near_cpu_limit;	 /* and uses CPU time */
 	uint64_t poll_nsec;	 /* look at the cgroup's evidence then; NSEC_NEVER: not due */
 	uint64_t requested_nsec, ready_nsec, files_nsec, started_nsec, ended_nsec, collected_nsec, gone_nsec;
 };
@@ -153,7 +157,10 @@ struct sandbox {
 	int launcher_sock, launcher_pidfd;
 	bool is_broken;	 /* the launcher is gone, and with it every cell */
 	bool is_closing; /* no run starts any more */
-	bool is_woken;	 /* a round is due that no descriptor and no deadline would bring */
+	bool is_first;	 /* the engine's thread runs before ordinary ones, as a run is near its CPU limit */
+	struct priority ordinary; /* is_first: as it ran before */
+	uint64_t booked_nsec;
+	bool is_woken; /* a round is due that no descriptor and no deadline would bring */
 	uint32_t uid_first;
 	uint64_t uids[BOUND_RUNS / 64]; /* bit set: in use */
 	unsigned uid_next;
@@ -260,6 +267,8 @@ void limits_start(struct sandbox_run *run);
 /* When the run wants to be looked at next; NSEC_NEVER: not by time. */
 uint64_t limits_next_deadline(const struct sandbox_run *run);
 void limits_on_time(struct sandbox_run *run, uint64_t now_nsec);
+/* At the end of a round: back to ordinary scheduling when no run is near its CPU limit any more. */
+void limits_calm(struct sandbox *sandbox);
 /* The cgroup has something to say. */
 void limits_look(struct sandbox_run *run);
 

@@ -2,6 +2,7 @@
  * time is over, or at the earliest moment at which its CPU budget can be used up. */
 #include "sandbox/engine/engine.h"
 
+#include "sandbox/base/priority.h"
 #include "sandbox/cell/sys.h"
 
 #include <errno.h>
@@ -10,6 +11,9 @@ enum {
 	POLL_FIRST_NSEC = 1000 * 1000,	   /* after an OOM event whose kill is not counted yet */
 	POLL_LONG_NSEC = 20 * 1000 * 1000, /* where the kernel has no event for refused forks */
 	CPU_CHECK_MIN_NSEC = 500 * 1000,
+	CPU_CHECK_MAX_NSEC = 8 * 1000 * 1000, /* a run that sleeps near its limit: many may do */
+	BOOK_EVERY_NSEC = 200 * 1000, /* that many runs are near theirs does not make it more frequent */
+	BOOK_CPUS_MAX = 8,	      /* more would take too long */
 	CPU_LAG_USEC = 10 * 1000, /* the longest tick (HZ=100): so much of each CPU may not be booked yet */
 };
 
@@ -47,16 +51,47 @@ static int read_cpu(struct sandbox_run *run, uint64_t *ret, struct sandbox_error
 	return r;
 }
 
-/* At the earliest moment at which all CPUs together can have used up what is left, look again. */
-static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
+/* Makes the kernel book what runs at this moment, which it does by itself at ticks, and when a process stops running. The
+ * thread stays before ordinary ones until no run is near its limit (limits_calm): it might have to wait for a tick between.
+ * False: this host does not let it; the limit then holds to a tick. */
+static bool book(struct sandbox *sandbox)
+{
+	uint64_t now = sys_now_nsec();
+
+	if (sandbox->cpus > BOOK_CPUS_MAX)
+		return false;
+	if (sandbox->booked_nsec + BOOK_EVERY_NSEC > now)
+		return true;
+	if (!sandbox->is_first && priority_first(&sandbox->ordinary) < 0)
+		return false;
+	sandbox->is_first = true;
+	if (priority_visit_cpus() < 0)
+		return false;
+	sandbox->booked_nsec = now;
+	return true;
+}
+
+void limits_calm(struct sandbox *sandbox)
+{
+	if (!sandbox->is_first)
+		return;
+	for (const struct sandbox_run *run = sandbox->runs; run != NULL; run = run->next)
+		if (run->state == RUN_RUNNING && run->is_near_cpu_limit)
+			return;
+	if (priority_restore(&sandbox->ordinary) == 0)
+		sandbox->is_first = false;
+}
+
+/* At the earliest moment at which all CPUs together can have used up what is left, look again; later when it sleeps. */
+static void check_cpu(struct sandbox_run *run)
 {
 	struct sandbox_error err = {0};
-	uint64_t used = 0;
+	uint64_t used = 0, lag = (uint64_t)CPU_LAG_USEC * run->sandbox->cpus;
+	bool is_booked = false;
 
 	int r = read_cpu(run, &used, &err);
-	if (r == 0 && used <= run->limits.cpu_usec &&
-		used + (uint64_t)CPU_LAG_USEC * run->sandbox->cpus > run->limits.cpu_usec) {
-		cgroup_book(run->cell->cgroup);
+	if (r == 0 && used <= run->limits.cpu_usec && used + lag > run->limits.cpu_usec) {
+		is_booked = book(run->sandbox);
 		r = read_cpu(run, &used, &err);
 	}
 	if (r < 0) {
@@ -67,8 +102,14 @@ static void check_cpu(struct sandbox_run *run, uint64_t now_nsec)
 		run_kill(run, SANDBOX_CPU_LIMIT);
 		return;
 	}
+	bool has_slept = is_booked && used == run->cpu_seen_usec;
+	run->cpu_seen_usec = used;
+	run->is_near_cpu_limit = is_booked && !has_slept;
+	run->cpu_pause_nsec = has_slept ? run->cpu_pause_nsec * 2 : CPU_CHECK_MIN_NSEC;
+	if (run->cpu_pause_nsec > CPU_CHECK_MAX_NSEC)
+		run->cpu_pause_nsec = CPU_CHECK_MAX_NSEC;
 	uint64_t wait = (run->limits.cpu_usec - used) * 1000 / run->sandbox->cpus;
-	run->cpu_check_nsec = now_nsec + (wait > CPU_CHECK_MIN_NSEC ? wait : CPU_CHECK_MIN_NSEC);
+	run->cpu_check_nsec = sys_now_nsec() + (wait > run->cpu_pause_nsec ? wait : run->cpu_pause_nsec);
 }
 
 /* Not before the cell is there (the launcher answers every order), not after it is gone. */
@@ -113,7 +154,7 @@ static void on_deadline(struct sandbox_run *run)
 void limits_on_time(struct sandbox_run *run, uint64_t now_nsec)
 {
 	if (run->state == RUN_RUNNING && run->cpu_check_nsec <= now_nsec)
-		check_cpu(run, now_nsec);
+		check_cpu(run);
 	if (has_deadline(run) && run->state < RUN_ENDING && run->poll_nsec <= now_nsec)
 		check_counters(run, run->cell->must_poll ? now_nsec + POLL_LONG_NSEC : NSEC_NEVER);
 	if (has_deadline(run) && run->deadline_nsec <= now_nsec)

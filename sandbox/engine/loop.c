@@ -166,7 +166,7 @@ static int finish_round(struct sandbox *sandbox, struct sandbox_error *err)
 	struct sandbox_run *run, *following;
 
 	sandbox->is_woken = false;
-	orders_fill(sandbox);
+	/* Limits before new cells, which take a millisecond. */
 	for (run = sandbox->runs; run != NULL; run = following) {
 		following = run->next;
 		if (limits_next_deadline(run) <= now)
@@ -174,6 +174,8 @@ static int finish_round(struct sandbox *sandbox, struct sandbox_error *err)
 		/* Only this RUN can be gone from the list: run_settle reports no other. */
 		run_settle(run);
 	}
+	limits_calm(sandbox);
+	orders_fill(sandbox);
 	next = bury_the_dying(sandbox, now);
 	uint64_t cells_next = cells_on_time(sandbox, now);
 	next = cells_next < next ? cells_next : next;

@@ -3,6 +3,7 @@
 #include "sandbox/cgroup/cgroup.h"
 #include "tests/lib/cell.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ START_TEST(cpu_time_of_one_thread_is_limited)
 	cell_expect_cause(cell, SANDBOX_CPU_LIMIT);
 	cell_expect(cell, cell->result.cpu_usec > 300000);
 	cell_expect(cell, cell->result.signal == SIGKILL && cell->result.exit_code == -1);
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER); /* the engine's thread is in its place again */
 	cell_free(cell);
 	cell_close(host);
 }

@@ -5,7 +5,9 @@
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static const struct controller_ops *const memory = &cgroup_v2_ops[CGROUP_MEMORY];
 
@@ -74,18 +76,44 @@ START_TEST(a_peak_that_cannot_be_read_is_an_error)
 }
 END_TEST
 
-/* Before Linux 5.14: the caller then kills what it knows. */
-START_TEST(without_cgroup_kill_the_caller_is_told)
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	ck_assert_int_gt(pid, 0);
+	return pid;
+}
+
+static int end_of(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Before Linux 5.14, and in v1: by pidfds, whoever is listed. */
+START_TEST(without_cgroup_kill_those_listed_are_killed)
 {
 	struct cgroup_host host = {.ntrees = 1, .trees = {{.version = 2}}};
 	struct cgroup cgroup = {.host = &host};
 	struct scratch scratch;
-	char text[8];
+	char text[64];
+	pid_t listed = sleeper(), other = sleeper();
 
 	scratch_open(&scratch);
 	struct cgroup_dir dir = open_group(&scratch);
 	cgroup.dirs[0] = dir;
-	ck_assert_int_eq(cgroup_kill(&cgroup), -EOPNOTSUPP);
+	ck_assert_int_eq(cgroup_kill(&cgroup), -EIO); /* no list */
+	(void)snprintf(text, sizeof(text), "%d\n", (int)listed);
+	put(&scratch, "cgroup.procs", text);
+	ck_assert_int_eq(cgroup_kill(&cgroup), 0);
+	ck_assert_int_eq(end_of(listed), SIGKILL);
+	ck_assert_int_eq(kill(other, SIGUSR1), 0);
+	ck_assert_int_eq(end_of(other), SIGUSR1);
 	put(&scratch, "cgroup.kill", "");
 	ck_assert_int_eq(cgroup_kill(&cgroup), 0);
 	ck_assert_int_eq(fd_read_file(dir.fd, "cgroup.kill", text, sizeof(text)), 1);
@@ -97,4 +125,4 @@ END_TEST
 
 TEST_PROGRAM("cgroup_v2", 10, tcase_add_test(tc, without_memory_peak_the_largest_usage_seen_counts);
 	     tcase_add_test(tc, a_peak_that_cannot_be_read_is_an_error);
-	     tcase_add_test(tc, without_cgroup_kill_the_caller_is_told))
+	     tcase_add_test(tc, without_cgroup_kill_those_listed_are_killed))
