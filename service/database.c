@@ -1,6 +1,7 @@
 #include "service/database.h"
 
 #include "sandbox/base/fd.h"
+#include "service/database_checkpoint.h"
 #include "service/database_sync.h"
 
 #include <fcntl.h>
@@ -153,18 +154,26 @@ static int ask(struct database *db, const char *sql, char *text, size_t size, st
 	return code == SQLITE_ROW ? 0 : fail(db, code, err);
 }
 
+int database_connect(struct database *db, sqlite3 **ret, struct sandbox_error *err)
+{
+	/* NOMUTEX: each is used by one thread at a time. */
+	int code = sqlite3_open_v2(
+		db->path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (code != SQLITE_OK)
+		return fail(db, code, err);
+	(void)sqlite3_busy_timeout(*ret, BUSY_MSEC);
+	return 0;
+}
+
 static int connect_file(struct database *db, struct sandbox_error *err)
 {
 	char mode[16];
 
-	/* NOMUTEX: db->lock sees to it. */
-	int code = sqlite3_open_v2(db->path, &db->handle,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	if (code != SQLITE_OK)
-		return fail(db, code, err);
-	(void)sqlite3_busy_timeout(db->handle, BUSY_MSEC);
-	int r = execute(
-		db, "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL;", err);
+	int r = database_connect(db, &db->handle, err);
+	if (r < 0)
+		return r;
+	r = execute(db, "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL;", err);
 	if (r == 0)
 		r = ask(db, "PRAGMA journal_mode=WAL", mode, sizeof(mode), err);
 	if (r == 0 && strcmp(mode, "wal") != 0)
@@ -278,6 +287,8 @@ int database_open(const char *dir, struct database **ret, struct sandbox_error *
 		r = open_file(db, err);
 	if (r == 0)
 		r = database_sync_start(db, err);
+	if (r == 0)
+		r = database_checkpoint_start(db, err);
 	if (r == 0 && flock(db->dirfd, LOCK_UN) < 0)
 		r = error_errno(err, stage, "%s: flock", dir);
 	if (r < 0) {
@@ -292,6 +303,7 @@ struct database *database_close(struct database *db)
 {
 	if (db == NULL)
 		return NULL;
+	database_checkpoint_stop(db);
 	database_sync_stop(db);
 	for (size_t i = 0; i < TRANSACTION_N; i++)
 		(void)sqlite3_finalize(db->transaction[i]);

@@ -31,6 +31,18 @@ struct database_sync {
 	int errno_value; /* the first sync that failed: what was written since is uncertain, for good */
 };
 
+/* One thread writes what is in the log to the file (database_checkpoint.c). */
+struct database_checkpoint {
+	sqlite3 *handle;      /* owned: the thread's connection */
+	pthread_mutex_t work; /* held while one is made */
+	pthread_mutex_t lock; /* for what follows */
+	pthread_cond_t is_wanted;
+	pthread_t thread;
+	bool is_started, is_stopping;
+	int frames;  /* in the log since our last commit */
+	int covered; /* so many of them were there when the last checkpoint began */
+};
+
 /* One connection, used by one thread at a time: the caller holds `lock` (recursive) from a statement's begin to its end,
  * and across a transaction. */
 struct database {
@@ -45,6 +57,7 @@ struct database {
 	bool is_batch;		      /* the lock's holder is in a batch (batch_sqlite.c), */
 	enum database_sync_need owed; /* which owes this when it is committed */
 	struct database_sync sync;
+	struct database_checkpoint checkpoint;
 };
 
 /* Opens DIR/jobs.db, makes it (mode 0600) when there is none, and brings it to the newest version. Stage "database";
@@ -61,6 +74,8 @@ void database_sync_soon(struct database *db);
 /* 0, or what database_sync would say. */
 int database_check(struct database *db, struct sandbox_error *err);
 
+/* One more connection. *RET is the caller's to close, also when this fails. */
+int database_connect(struct database *db, sqlite3 **ret, struct sandbox_error *err);
 /* For sqlite_util.c: an SQLite result code as an error of STAGE. Returns the negative errno. */
 int database_fail(const struct database *db, const char *stage, int code, struct sandbox_error *err);
 /* Steps a transaction statement; an SQLite result code. */

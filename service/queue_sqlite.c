@@ -16,7 +16,7 @@
 
 static const char stage[] = "queue.sqlite";
 
-enum statement { SEND, LEASE, EXTEND, ACK, NACK, DEPTH, STATEMENT_N };
+enum statement { SEND, LEASE, EXTEND, ACK, NACK, STATEMENT_N };
 
 static const char *const statements[STATEMENT_N] = {
 	[SEND] = "INSERT INTO messages (id, language, visible_usec, receive_count) VALUES (?, ?, 0, 0)"
@@ -27,8 +27,9 @@ static const char *const statements[STATEMENT_N] = {
 	[EXTEND] = "UPDATE messages SET visible_usec = ? WHERE id = ? AND receipt = ?",
 	[ACK] = "DELETE FROM messages WHERE id = ? AND receipt = ?",
 	[NACK] = "UPDATE messages SET visible_usec = ?, receipt = NULL WHERE id = ? AND receipt = ?",
-	[DEPTH] = "SELECT count(*) FROM messages WHERE receipt IS NULL OR visible_usec <= ?",
 };
+
+static const char depth_text[] = "SELECT count(*) FROM messages WHERE receipt IS NULL OR visible_usec <= ?";
 
 enum {
 	USEC_PER_SEC = 1000000,
@@ -44,6 +45,10 @@ struct queue_sqlite {
 	struct sqlite_client client;
 	pthread_cond_t arrived; /* with the database's lock */
 	bool is_stopped;	/* under it */
+	/* To count is to read the whole table: on a connection of its own nobody waits for it. */
+	pthread_mutex_t counting;
+	sqlite3 *reader;     /* owned */
+	sqlite3_stmt *count; /* owned */
 };
 
 static struct queue_sqlite *from_base(struct queue *queue)
@@ -224,16 +229,17 @@ static int queue_nack(struct queue *base, const struct queue_message *message, u
 
 static int queue_depth(struct queue *base, uint64_t *ret, struct sandbox_error *err)
 {
-	struct queue_sqlite *queue = lock(base);
-	struct sqlite_call call = sqlite_call(&queue->client, DEPTH);
+	struct queue_sqlite *queue = from_base(base);
 
-	sqlite_put_int(&call, job_now_usec());
-	int r = sqlite_run(&call, err);
-	if (r > 0)
-		*ret = (uint64_t)sqlite_take_int(&call, 0);
-	sqlite_call_end(&call);
-	unlock(queue);
-	return r < 0 ? r : 0;
+	(void)pthread_mutex_lock(&queue->counting);
+	int code = sqlite3_bind_int64(queue->count, 1, job_now_usec());
+	if (code == SQLITE_OK)
+		code = sqlite3_step(queue->count);
+	if (code == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(queue->count, 0);
+	(void)sqlite3_reset(queue->count);
+	(void)pthread_mutex_unlock(&queue->counting);
+	return code == SQLITE_ROW ? 0 : database_fail(queue->client.db, stage, code, err);
 }
 
 static void queue_stop(struct queue *base)
@@ -252,6 +258,9 @@ static struct queue *queue_close(struct queue *base)
 	if (queue == NULL)
 		return NULL;
 	sqlite_client_close(&queue->client);
+	(void)sqlite3_finalize(queue->count);
+	(void)sqlite3_close(queue->reader);
+	(void)pthread_mutex_destroy(&queue->counting);
 	(void)pthread_cond_destroy(&queue->arrived);
 	free(queue);
 	return NULL;
@@ -268,6 +277,21 @@ static const struct queue_operations operations = {
 	.close = queue_close,
 };
 
+static int open_reader(struct queue_sqlite *queue, struct sandbox_error *err)
+{
+	struct database *db = queue->client.db;
+
+	int r = database_connect(db, &queue->reader, err);
+	if (r < 0)
+		return r;
+	/* It reads everything once: there is no use in keeping pages. */
+	int code = sqlite3_exec(queue->reader, "PRAGMA cache_size=16", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v3(
+			queue->reader, depth_text, -1, SQLITE_PREPARE_PERSISTENT, &queue->count, NULL);
+	return code == SQLITE_OK ? 0 : database_fail(db, stage, code, err);
+}
+
 int queue_sqlite_open(struct database *db, struct queue **ret, struct sandbox_error *err)
 {
 	struct queue_sqlite *queue = calloc(1, sizeof(*queue));
@@ -280,7 +304,10 @@ int queue_sqlite_open(struct database *db, struct queue **ret, struct sandbox_er
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&queue->arrived, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&queue->counting, NULL);
 	int r = sqlite_client_open(db, stage, statements, STATEMENT_N, &queue->client, err);
+	if (r == 0)
+		r = open_reader(queue, err);
 	if (r < 0) {
 		(void)queue_close(&queue->base);
 		return r;
