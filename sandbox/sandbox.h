@@ -126,7 +126,12 @@ struct sandbox_result {
 
 /* An input file: written by the cell's init as /box/NAME. NAME: relative, components of [A-Za-z0-9._+-] that do not
  * start with '-' and are not "." or "..", at most BOUND_FILE_DEPTH of them. FD: borrowed; a regular file open for
- * reading, read from offset 0 to its end (pread; the offset is left alone), at most BOUND_INPUT_BYTES. */
+ * reading, read from offset 0 to its end (pread; the offset is left alone), at most BOUND_INPUT_BYTES.
+ *
+ * Not copied but executed where it lies is an executable ELF file that argv[0] names ("./NAME", "/box/NAME"; no directories)
+ * when it is a memfd with F_SEAL_WRITE, GROW, SHRINK and SEAL, of mode 0555, open for reading alone and nowhere for writing, and
+ * its step can execute files and has a /proc. /box/NAME is then a link to it. It must be in one run at a time: all who execute
+ * it see its times, and its time of access moves. Its pages are not on the run's account, but on that of who made it. */
 struct sandbox_file {
 	const char *name;
 	int fd;

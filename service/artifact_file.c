@@ -81,17 +81,38 @@ static int digest_of(const struct header *header, const struct artifact_key *key
 
 /* --- making ---------------------------------------------------------------------------------------------------- */
 
+/* Linux 6.3: MFD_EXEC, where vm.memfd_noexec is 1. Fallback: it cannot be executed, and a cell copies it. */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+static int new_memory(void)
+{
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("program", flags | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("program", flags) : fd;
+}
+
+/* Sealed, and as sandbox/cell/program.c would have it: nobody may write to it, and nobody has it open for that. */
 static int make_sealed(int fd, off_t at, uint64_t size, int *ret, struct sandbox_error *err)
 {
-	_cleanup_close_ int to = memfd_create("program", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char path[32];
+
+	_cleanup_close_ int to = new_memory();
 	if (to < 0)
 		return error_errno(err, "artifacts.memory", "memfd");
 	int r = copy(fd, at, to, size, err);
 	if (r < 0)
 		return r;
+	(void)fchmod(to, 0555); /* refused where it is not to be executed */
 	if (fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		return error_errno(err, "artifacts.memory", "seal");
-	*ret = TAKE_FD(to);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", to);
+	int reader = open(path, O_RDONLY | O_CLOEXEC);
+	if (reader < 0)
+		return error_errno(err, "artifacts.memory", "open for reading");
+	*ret = reader;
 	return 0;
 }
 

@@ -19,7 +19,7 @@ enum {
 
 struct held {
 	struct artifact_key key;
-	struct artifact artifact; /* fd -1: the place is free */
+	struct artifact artifact; /* fd -1: the place is free. Several may have the same key */
 	uint64_t used;		  /* the newest has the largest */
 };
 
@@ -164,12 +164,12 @@ static struct held *oldest(struct artifacts *artifacts, bool is_held)
 	return found;
 }
 
-/* Takes ARTIFACT over, or closes it when it is too large to be held or is held already. */
+/* Takes ARTIFACT over, or closes it when it is too large to be held. */
 static void hold(struct artifacts *artifacts, const struct artifact_key *key, struct artifact *artifact)
 {
 	uint64_t max = artifacts->options.memory_bytes;
 
-	if (artifact->size > max || find(artifacts, key) != NULL) {
+	if (artifact->size > max) {
 		artifact->fd = fd_close(artifact->fd);
 		return;
 	}
@@ -212,59 +212,60 @@ static void note(const struct sandbox_error *err)
 	log_event(LOG_LEVEL_WARN, "artifacts.failed", "e:error", err, NULL);
 }
 
-static int duplicate(const struct artifact *artifact, int *ret_fd, struct sandbox_result *ret_compile,
-	struct sandbox_error *err)
-{
-	int fd = fcntl(artifact->fd, F_DUPFD_CLOEXEC, 3);
-
-	if (fd < 0)
-		return error_errno(err, "artifacts.get", "dup");
-	*ret_fd = fd;
-	*ret_compile = artifact->compile;
-	return 0;
-}
-
-static int get_held(struct artifacts *artifacts, const struct artifact_key *key, int *ret_fd,
-	struct sandbox_result *ret_compile, struct sandbox_error *err)
+static bool take_held(struct artifacts *artifacts, const struct artifact_key *key, struct artifact *ret)
 {
 	lock(artifacts);
 	struct held *held = find(artifacts, key);
-	int r = ARTIFACT_MISSING;
-	if (held != NULL) {
-		held->used = ++artifacts->uses;
-		r = duplicate(&held->artifact, ret_fd, ret_compile, err);
+	bool is_there = held != NULL;
+	if (is_there) {
+		*ret = held->artifact;
+		held->artifact.fd = -1;
+		held->used = 0;
+		artifacts->held_bytes -= ret->size;
 	}
 	unlock(artifacts);
-	return r;
+	return is_there;
+}
+
+/* As if it had never been read. */
+static int forget_use(const struct artifact *artifact, struct sandbox_error *err)
+{
+	static const struct timespec epoch[2];
+
+	return futimens(artifact->fd, epoch) < 0 ? error_errno(err, "artifacts.get", "futimens") : 0;
 }
 
 /* Reading and hashing is done without the lock. */
-static int get_stored(struct artifacts *artifacts, const struct artifact_key *key, int *ret_fd,
-	struct sandbox_result *ret_compile, struct sandbox_error *err)
-{
-	struct artifact artifact;
-
-	int r = artifact_load(artifacts->dirfd, key, &artifact, err);
-	if (r != 0)
-		return r;
-	r = duplicate(&artifact, ret_fd, ret_compile, err);
-	lock(artifacts);
-	hold(artifacts, key, &artifact);
-	unlock(artifacts);
-	return r;
-}
-
 bool artifacts_get(struct artifacts *artifacts, const struct artifact_key *key, int *ret_fd,
 	struct sandbox_result *ret_compile)
 {
 	struct sandbox_error err = {0};
+	struct artifact artifact = {.fd = -1};
+	int r = 0;
 
-	int r = get_held(artifacts, key, ret_fd, ret_compile, &err);
-	if (r == ARTIFACT_MISSING)
-		r = get_stored(artifacts, key, ret_fd, ret_compile, &err);
+	if (!take_held(artifacts, key, &artifact))
+		r = artifact_load(artifacts->dirfd, key, &artifact, &err);
+	if (r == 0)
+		r = forget_use(&artifact, &err);
 	if (r < 0)
 		note(&err);
-	return r == 0;
+	if (r != 0) {
+		(void)fd_close(artifact.fd);
+		return false;
+	}
+	*ret_fd = artifact.fd;
+	*ret_compile = artifact.compile;
+	return true;
+}
+
+void artifacts_give_back(struct artifacts *artifacts, const struct artifact_key *key, int fd,
+	const struct sandbox_result *compile)
+{
+	struct artifact artifact = {.fd = fd, .size = compile->collected[0].bytes, .compile = *compile};
+
+	lock(artifacts);
+	hold(artifacts, key, &artifact);
+	unlock(artifacts);
 }
 
 void artifacts_put(struct artifacts *artifacts, const struct artifact_key *key, int fd, uint64_t size,

@@ -5,6 +5,11 @@
  * The key is a SHA-256 over the image's digest, the compile step as the policy has it (argv, environment, seccomp program,
  * limits …) and all source bytes. A file is written whole before it gets its name and its hash is checked whenever it is
  * read: none needs a sync, and a damaged one is as good as none. The products used last are held in memory as well, sealed.
+ *
+ * A cell executes the memory file itself (sandbox/cell/program.c), so its inode is all that one run could tell another of the
+ * same product: its time of access moves. Therefore no memory file is in two cells at a time: who gets one has it alone
+ * until it is given back, and who comes meanwhile gets another copy; and its times are set anew for each.
+ *
  * Thread-safe; several processes may share DIR. */
 #pragma once
 
@@ -37,10 +42,14 @@ bool artifacts_key(const struct artifacts *artifacts, const struct policy *polic
 
 /* What fails below is logged, and no fault of the job's: it is compiled. */
 
-/* The product as a sealed memory file (owned by the caller; offset 0 is its first byte) and the result of the step that
- * made it. False: there is none. */
+/* The product as a sealed memory file (owned by the caller, and nobody else's; offset 0 is its first byte) and the result of
+ * the step that made it. False: there is none. */
 bool artifacts_get(struct artifacts *artifacts, const struct artifact_key *key, int *ret_fd,
 	struct sandbox_result *ret_compile);
+
+/* Takes back what artifacts_get gave, for others. No cell may have it any more; whoever is not sure of that closes it. */
+void artifacts_give_back(struct artifacts *artifacts, const struct artifact_key *key, int fd,
+	const struct sandbox_result *compile);
 
 /* Keeps SIZE bytes of FD (a file; read from offset 0). */
 void artifacts_put(struct artifacts *artifacts, const struct artifact_key *key, int fd, uint64_t size,

@@ -13,6 +13,7 @@ struct course {
 	int source;  /* owned: the code */
 	int program; /* owned: what the compile step produced; -1 when there is none */
 	bool has_program;
+	struct artifact_key key;
 	struct sandbox_result compile, run;
 	bool has_compile, is_compile_cached, has_run;
 	char *error, *preview; /* owned */
@@ -21,6 +22,10 @@ struct course {
 static void course_end(struct course *course)
 {
 	course->source = fd_close(course->source);
+	/* Only a result says that no process of the cell is left. */
+	if (course->is_compile_cached && course->has_run)
+		artifacts_give_back(
+			course->options->artifacts, &course->key, TAKE_FD(course->program), &course->compile);
 	course->program = fd_close(course->program);
 	free(course->error);
 	free(course->preview);
@@ -111,20 +116,19 @@ static int compile_once(struct course *course, struct sandbox_error *err)
 	struct artifacts *artifacts = course->options->artifacts;
 	const struct sandbox_result *result = &course->compile;
 	struct sandbox_limits limits;
-	struct artifact_key key;
 
 	int r = step_limits(course, SANDBOX_COMPILE, &limits, err);
 	if (r < 0)
 		return r;
-	bool has_key =
-		artifacts != NULL && artifacts_key(artifacts, course->policy, course->job, &limits, &key);
-	if (has_key && artifacts_get(artifacts, &key, &course->program, &course->compile)) {
+	bool has_key = artifacts != NULL &&
+		       artifacts_key(artifacts, course->policy, course->job, &limits, &course->key);
+	if (has_key && artifacts_get(artifacts, &course->key, &course->program, &course->compile)) {
 		course->has_compile = course->is_compile_cached = course->has_program = true;
 		return 0;
 	}
 	r = compile(course, err);
 	if (r == 0 && has_key && course->has_program)
-		artifacts_put(artifacts, &key, course->program, result->collected[0].bytes, result);
+		artifacts_put(artifacts, &course->key, course->program, result->collected[0].bytes, result);
 	return r;
 }
 

@@ -55,10 +55,11 @@ struct cell_plan {
 	char *env[BOUND_ENV + 1];
 	char *file_names[BOUND_FILES];
 	char *collect_names[BOUND_COLLECT];
-	int stdio[3]; /* owned */
-	int file_fds[BOUND_FILES];
+	int stdio[3];		   /* owned */
+	int file_fds[BOUND_FILES]; /* -1: not to be copied */
 	int collect_fds[BOUND_COLLECT];
-	int trace_fd; /* -1: the run is not traced */
+	int trace_fd;	  /* -1: the run is not traced */
+	char program[32]; /* what to exec instead of argv[0]; "": that */
 };
 
 /* pid 1 of a cell, from clone to _exit. */
@@ -73,6 +74,10 @@ int cell_identity(const struct cell_birth *birth, struct sandbox_error *err);
 /* Checks and splits a received plan. FDS: the received descriptors, moved into PLAN. (plan.c) */
 int cell_plan_parse(void *buf, size_t size, int *fds, struct cell_plan *plan, struct sandbox_error *err);
 
+/* Is argv[0] an input file of ORDER's cell that can be executed as it is? Then it is not to be copied, and has a link in its
+ * place. (program.c) */
+int cell_program(
+	const struct wire_order *order, pid_t target, struct cell_plan *plan, struct sandbox_error *err);
 /* Writes the input files below /box and closes their descriptors; turns a file on standard input into a copy of its
  * own. (files.c) */
 int cell_files_in(struct cell_plan *plan, struct sandbox_error *err);

@@ -113,6 +113,8 @@ int cell_files_in(struct cell_plan *plan, struct sandbox_error *err)
 
 	for (uint32_t i = 0; i < head->nfiles; i++) {
 		bool is_executable = (head->files_executable >> i) & 1;
+		if (plan->file_fds[i] < 0)
+			continue;
 		int r = file_in(plan->file_names[i], plan->file_fds[i], is_executable, err);
 		if (r < 0)
 			return r;

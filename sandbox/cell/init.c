@@ -361,7 +361,7 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	send_event(&event);
 
 	receive_plan(&plan, &err);
-	if (cell_files_in(&plan, &err) < 0)
+	if (cell_program(&birth->order, target.pid, &plan, &err) < 0 || cell_files_in(&plan, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);
 	run_target(&target, &plan, signal_fd, &ending);
 	report_end(&ending);

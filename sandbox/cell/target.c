@@ -159,7 +159,7 @@ static int target_child(void *arg)
 /* A command without a slash is looked for along the PATH of its own environment, as execvp does. */
 static void find_program(const struct cell_plan *plan)
 {
-	const char *name = plan->argv[0], *path = NULL;
+	const char *name = plan->program[0] != '\0' ? plan->program : plan->argv[0], *path = NULL;
 
 	(void)snprintf(start.path, sizeof(start.path), "%s", name);
 	for (size_t i = 0; plan->env[i] != NULL; i++)

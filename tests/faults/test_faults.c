@@ -85,6 +85,7 @@ static const struct tolerated {
 	{INJECTOR_INIT, "poll", NULL, 0, 0, "it is asked again"},
 	{INJECTOR_INIT, "futex", NULL, EINTR, 0, "as above, unless what it waits for has come"},
 	{INJECTOR_INIT, "futex", NULL, EAGAIN, 0, "as above"},
+	{INJECTOR_INIT, "fcntl", NULL, 0, 0, "the program is copied, as one that could be changed"},
 	{INJECTOR_INIT, "read", "*signalfd*", 0, 0, "the signal stays, and is read in the next round"},
 	{INJECTOR_INIT, "openat2", "made", ENOENT, 0,
 		"the result file: the client is told that it is missing"},

@@ -102,6 +102,20 @@ static void probe_create(int argc, char **argv)
 	}
 }
 
+/* Every way to change what each path leads to. */
+static void probe_change(int argc, char **argv)
+{
+	static const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+	for (int i = 0; i < argc; i++) {
+		(void)refused("write", open(argv[i], O_WRONLY | O_CLOEXEC));
+		(void)refused("truncate", truncate(argv[i], 0));
+		(void)refused("chmod", chmod(argv[i], 0777));
+		(void)refused("touch", utimensat(AT_FDCWD, argv[i], NULL, 0));
+		(void)refused("set times", utimensat(AT_FDCWD, argv[i], times, 0));
+	}
+}
+
 static void probe_args(int argc, char **argv)
 {
 	say("argc=%d", argc);
@@ -252,6 +266,7 @@ static const struct probe_case cases[] = {
 	{"ls", probe_ls},
 	{"readlink", probe_readlink},
 	{"create", probe_create},
+	{"change", probe_change},
 	{"args", probe_args},
 	{"env", probe_env},
 	{"fds", probe_fds},

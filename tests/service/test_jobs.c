@@ -344,6 +344,59 @@ START_TEST(the_same_source_is_compiled_once)
 }
 END_TEST
 
+/* Says from when to when it was running, and which file it is. */
+static const char self_code[] =
+	"#include <cstdio>\n#include <ctime>\n#include <sys/stat.h>\n#include <unistd.h>\n"
+	"static long long now() { timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
+	" return t.tv_sec * 1000000000LL + t.tv_nsec; }\n"
+	"int main() { struct stat st; char link[64] = \"\"; long long begin = now();\n"
+	" if (stat(\"/proc/self/exe\", &st) < 0 || readlink(\"/proc/self/exe\", link, 63) < 0) return 1;\n"
+	" usleep(300000);\n"
+	" std::printf(\"%lld %lld %lld %lld %s\", begin, now(), (long long)st.st_ino, (long "
+	"long)st.st_mtime, "
+	"link); }";
+
+struct self {
+	long long begin, end, inode, changed;
+};
+
+static void run_self(const struct test_service *service, size_t n, struct self *ret)
+{
+	char ids[8][JOB_ID_SIZE];
+
+	for (size_t i = 0; i < n; i++)
+		jobs_submit(service, &(struct jobs_submission){"cpp", self_code, ""}, ids[i]);
+	for (size_t i = 0; i < n; i++) {
+		json_t *job = jobs_finish(service, ids[i]);
+		const char *text = jobs_text(job, "stdoutPreview");
+		ck_assert_str_eq(jobs_text(job, "verdict"), "accepted");
+		ck_assert_int_eq(sscanf(text, "%lld %lld %lld %lld", &ret[i].begin, &ret[i].end,
+					 &ret[i].inode, &ret[i].changed),
+			4);
+		if (json_boolean_value(json_object_get(job, "compileCached")))
+			ck_assert_msg(strstr(text, " 0 /memfd:program") != NULL, "%s", text);
+		json_decref(job);
+	}
+}
+
+START_TEST(no_two_jobs_at_a_time_execute_one_file)
+{
+	static const char *const options[] = {"--workers=4", NULL};
+	struct self self[8];
+	HALVES(service, supervisor, options);
+
+	run_self(&service, 1, self); /* compiles */
+	for (int turn = 0; turn < 2; turn++) {
+		run_self(&service, ARRAY_SIZE(self), self);
+		for (size_t i = 0; i < ARRAY_SIZE(self); i++)
+			for (size_t j = 0; j < i; j++)
+				ck_assert(self[i].inode != self[j].inode || self[i].end < self[j].begin ||
+					  self[j].end < self[i].begin);
+	}
+	halves_end(&service, &supervisor);
+}
+END_TEST
+
 /* The last byte of each file in the cache is another one. */
 static void damage_products(const struct test_service *service)
 {
@@ -507,6 +560,7 @@ TEST_PROGRAM("jobs", 300,
 	     tcase_add_test(tc, a_link_is_good_for_its_object_and_its_time);
 	     tcase_add_test(tc, fifty_jobs_have_each_its_own_result);
 	     tcase_add_test(tc, the_same_source_is_compiled_once);
+	     tcase_add_test(tc, no_two_jobs_at_a_time_execute_one_file);
 	     tcase_add_test(tc, a_damaged_product_is_compiled_anew);
 	     tcase_add_test(tc, users_can_be_kept_apart); tcase_add_test(tc, everything_can_be_compiled_anew);
 	     tcase_add_test(tc, a_killed_service_loses_no_job);

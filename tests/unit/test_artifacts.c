@@ -194,7 +194,8 @@ static bool is_kept(struct artifact_key key)
 	bool is_there = artifacts_get(artifacts, &key, &fd, &compile);
 
 	ck_assert_int_eq(is_there, fd >= 0);
-	(void)fd_close(fd);
+	if (is_there)
+		artifacts_give_back(artifacts, &key, fd, &compile);
 	return is_there;
 }
 
@@ -235,18 +236,44 @@ START_TEST(a_product_comes_back_from_memory_and_from_disk)
 }
 END_TEST
 
-START_TEST(nobody_can_change_a_product)
+static int get(struct artifact_key key)
 {
 	struct sandbox_result compile;
-	int fd;
+	int fd = -1;
+
+	ck_assert(artifacts_get(artifacts, &key, &fd, &compile));
+	return fd;
+}
+
+static void give_back(struct artifact_key key, int fd)
+{
+	artifacts_give_back(artifacts, &key, fd, &result);
+}
+
+static struct stat stat_of(int fd)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	return st;
+}
+
+/* Not even who may open it for writing. */
+START_TEST(nobody_can_change_a_product)
+{
+	char path[32];
 
 	set_up();
 	struct artifact_key key = put("1", "program", 7);
 	for (int i = 0; i < 2; i++) {
-		ck_assert(artifacts_get(artifacts, &key, &fd, &compile));
-		ck_assert_int_eq(pwrite(fd, "x", 1, 0), -1);
-		ck_assert_int_eq(errno, EPERM);
-		ck_assert_int_eq(ftruncate(fd, 0), -1);
+		int fd = get(key);
+		ck_assert(geteuid() != 0 || fchmod(fd, 0777) == 0);
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		int writer = open(path, O_RDWR | O_CLOEXEC);
+		ck_assert(writer >= 0 || geteuid() != 0);
+		ck_assert_int_eq(pwrite(writer, "x", 1, 0), -1);
+		ck_assert_int_eq(ftruncate(writer, 0), -1);
+		(void)fd_close(writer);
 		(void)close(fd);
 		reopen();
 	}
@@ -268,6 +295,68 @@ static char *only_file(char path[512])
 	(void)closedir(list);
 	return path;
 }
+
+START_TEST(a_product_can_be_executed_and_not_written_to)
+{
+	set_up();
+	struct artifact_key key = put("1", "program", 7);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_close_ int fd = get(key);
+		ck_assert_uint_eq(stat_of(fd).st_mode, S_IFREG | 0555);
+		ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+		ck_assert_int_eq(
+			fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+		reopen(); /* the second time from the disk */
+	}
+	tear_down();
+}
+END_TEST
+
+/* What two cells have at a time are two files, from memory as from the disk. */
+START_TEST(nobody_else_has_the_memory_that_one_got)
+{
+	enum { USERS = 3 };
+	int fds[USERS];
+
+	set_up();
+	struct artifact_key key = put("1", "program", 7);
+	for (int turn = 0; turn < 3; turn++) {
+		for (int i = 0; i < USERS; i++) {
+			fds[i] = get(key);
+			for (int j = 0; j < i; j++)
+				ck_assert_uint_ne(stat_of(fds[i]).st_ino, stat_of(fds[j]).st_ino);
+		}
+		for (int i = 0; i < USERS; i++)
+			give_back(key, fds[i]);
+	}
+	tear_down();
+}
+END_TEST
+
+START_TEST(what_is_given_back_is_used_again_with_its_times_anew)
+{
+	char path[512], byte;
+
+	set_up();
+	struct artifact_key key = put("1", "program", 7);
+	(void)unlink(only_file(path));
+	int fd = get(key);
+	ino_t inode = stat_of(fd).st_ino;
+	for (int i = 0; i < 2; i++) {
+		struct stat st = stat_of(fd);
+		ck_assert_uint_eq(st.st_ino, inode);
+		ck_assert(st.st_atim.tv_sec == 0 && st.st_atim.tv_nsec == 0);
+		ck_assert(st.st_mtim.tv_sec == 0 && st.st_mtim.tv_nsec == 0);
+		ck_assert_int_eq(pread(fd, &byte, 1, 0), 1);
+		ck_assert_int_ne(stat_of(fd).st_atim.tv_sec, 0);
+		give_back(key, fd);
+		fd = get(key);
+	}
+	(void)close(fd); /* and then it is gone */
+	ck_assert(!is_kept(key));
+	tear_down();
+}
+END_TEST
 
 /* Each byte in turn is another one. */
 START_TEST(a_damaged_file_is_none)
@@ -382,6 +471,9 @@ TEST_PROGRAM("artifacts", 60, tcase_add_test(tc, the_same_source_has_the_same_ke
 	     tcase_add_loop_test(tc, another_policy_has_another_key, 0, 5);
 	     tcase_add_test(tc, an_image_without_a_digest_has_none);
 	     tcase_add_test(tc, a_product_comes_back_from_memory_and_from_disk);
+	     tcase_add_test(tc, a_product_can_be_executed_and_not_written_to);
+	     tcase_add_test(tc, nobody_else_has_the_memory_that_one_got);
+	     tcase_add_test(tc, what_is_given_back_is_used_again_with_its_times_anew);
 	     tcase_add_test(tc, nobody_can_change_a_product); tcase_add_test(tc, a_damaged_file_is_none);
 	     tcase_add_test(tc, a_cut_file_is_none); tcase_add_test(tc, one_key_s_file_is_not_another_s);
 	     tcase_add_test(tc, what_was_used_longest_ago_goes_first);
