@@ -45,10 +45,12 @@ static struct sandbox_result run(const char *name, const char *count, const stru
 
 /* Nanoseconds beyond the limit; or between what is reported and what is known, for `cpu_truth` and (bytes!)
  * `memory_truth`. */
-enum figure { WALL, CPU, CPU_TWO, CPU_TRUTH, MEMORY_TRUTH, FIGURES };
+enum figure { WALL, WALL_SHARED, CPU, CPU_TWO, CPU_TRUTH, MEMORY_TRUTH, FIGURES };
 
 static struct series series[FIGURES] = {
 	[WALL] = {.name = "wall", .what = "beyond a wall limit of 50 ms"},
+	[WALL_SHARED] = {.name = "wall_shared",
+		.what = "beyond one of 130 ms, four threads that work on half a CPU"},
 	[CPU] = {.name = "cpu", .what = "beyond a CPU limit of 50 ms, one thread"},
 	[CPU_TWO] = {.name = "cpu_two", .what = "the same, two threads on two CPUs"},
 	[CPU_TRUTH] = {.name = "cpu_truth",
@@ -59,8 +61,9 @@ static struct series series[FIGURES] = {
 
 static void take_round(void)
 {
-	enum { LIMIT_MSEC = 50, TOUCHED_MIB = 64 };
+	enum { LIMIT_MSEC = 50, SHARED_MSEC = 130, TOUCHED_MIB = 64 };
 	const struct sandbox_limits wall = {.wall_usec = LIMIT_MSEC * 1000},
+				    shared = {.wall_usec = SHARED_MSEC * 1000, .cpu_millis = 500},
 				    cpu = {.cpu_usec = LIMIT_MSEC * 1000},
 				    two = {.cpu_usec = LIMIT_MSEC * 1000, .cpu_millis = 2000}, none = {0};
 	struct sandbox_result result;
@@ -68,6 +71,8 @@ static void take_round(void)
 
 	result = run("wait", "1", &wall, SANDBOX_WALL_LIMIT, NULL);
 	series_add(&series[WALL], beyond(result.wall_usec, wall.wall_usec) * 1000);
+	result = run("spin", "4", &shared, SANDBOX_WALL_LIMIT, NULL);
+	series_add(&series[WALL_SHARED], beyond(result.wall_usec, shared.wall_usec) * 1000);
 	result = run("spin", "1", &cpu, SANDBOX_CPU_LIMIT, NULL);
 	series_add(&series[CPU], beyond(result.cpu_usec, cpu.cpu_usec) * 1000);
 	result = run("spin", "2", &two, SANDBOX_CPU_LIMIT, NULL);

@@ -217,7 +217,7 @@ void cgroup_event_clear(struct cgroup *cgroup, int fd)
 	}
 }
 
-int cgroup_kill(struct cgroup *cgroup)
+static int kill_all(struct cgroup *cgroup)
 {
 	/* A cell's processes are in every tree, so that one is enough. */
 	for (size_t i = 0; i < cgroup->host->ntrees; i++) {
@@ -230,6 +230,19 @@ int cgroup_kill(struct cgroup *cgroup)
 	}
 	int n = cgroup_kill_listed(cgroup->dirs[0].fd);
 	return n < 0 ? n : 0;
+}
+
+int cgroup_kill(struct cgroup *cgroup)
+{
+	int r = kill_all(cgroup);
+
+	/* Whoever has used up his share of this period would end in the next. */
+	for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLER_N; c++) {
+		const struct tight_row *brake = &ops_of(cgroup, c)->brake;
+		if (brake->file != NULL)
+			(void)fd_write_file(dir_of(cgroup, c)->fd, brake->file, brake->value);
+	}
+	return r;
 }
 
 void cgroup_forget(struct cgroup *cgroup)

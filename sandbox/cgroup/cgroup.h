@@ -98,8 +98,8 @@ size_t cgroup_events(const struct cgroup *cgroup, struct cgroup_event ret[2], bo
 void cgroup_event_clear(struct cgroup *cgroup, int fd);
 
 /* Kills the processes of the group: all of them at once where the kernel can (v2 cgroup.kill, 5.14); elsewhere one after the
- * other, by pidfds, and what they start meanwhile may escape: who must be sure kills a cell's init as well. 0 or a negative
- * errno. */
+ * other, by pidfds, and what they start meanwhile may escape: who must be sure kills a cell's init as well. The limit on
+ * CPU bandwidth is lifted: it would hold back their end. 0 or a negative errno. */
 int cgroup_kill(struct cgroup *cgroup);
 
 /* Removes the directories. 0: gone and freed. CGROUP_BUSY (1): not yet, as processes are still ending or the kernel

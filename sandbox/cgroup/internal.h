@@ -65,6 +65,8 @@ struct controller_ops {
 		const char *value;
 		bool is_optional; /* the kernel may lack it */
 	} * tight;
+	/* What holds back even the end of killed processes, and the value with which it does not. */
+	struct tight_row brake;
 	int (*set)(int dir, const struct sandbox_limits *limits, struct sandbox_error *err);
 	int (*usage)(struct cgroup_dir *dir, struct cgroup_usage *ret, struct sandbox_error *err);
 	int (*evidence)(struct cgroup *cgroup, struct cgroup_dir *dir, struct cgroup_evidence *ret,

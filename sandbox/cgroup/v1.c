@@ -107,7 +107,7 @@ static const struct tight_row tight_pids[] = {{"pids.max", "0", false}, {NULL}};
 /* No watch for pids: Linux 6.11 and later count refused forks in v1's pids.events but wake neither poll nor inotify
  * (seen on 6.18); earlier kernels do. The counter is right on all of them, so it is looked at instead. */
 const struct controller_ops cgroup_v1_ops[CGROUP_CONTROLLER_N] = {
-	[CGROUP_CPU] = {.tight = tight_cpu, .set = set_cpu},
+	[CGROUP_CPU] = {.tight = tight_cpu, .brake = {"cpu.cfs_quota_us", "-1", false}, .set = set_cpu},
 	[CGROUP_CPUACCT] = {.usage = usage},
 	[CGROUP_MEMORY] = {.tight = tight_memory,
 		.set = set_memory,

@@ -105,7 +105,7 @@ static int watch_pids(int dir, struct cgroup_event *ret, struct sandbox_error *e
 }
 
 const struct controller_ops cgroup_v2_ops[CGROUP_CONTROLLER_N] = {
-	[CGROUP_CPU] = {.tight = tight_cpu, .set = set_cpu},
+	[CGROUP_CPU] = {.tight = tight_cpu, .brake = {"cpu.max", "max", false}, .set = set_cpu},
 	[CGROUP_CPUACCT] = {.usage = usage},
 	[CGROUP_MEMORY] = {.tight = tight_memory,
 		.set = set_memory,

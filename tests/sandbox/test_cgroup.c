@@ -341,6 +341,18 @@ START_TEST(a_limit_that_the_kernel_does_not_take_is_an_error)
 }
 END_TEST
 
+/* What a throttled process would wait for before it ends. */
+static void expect_no_bandwidth_limit(const struct cgroup_host *host)
+{
+	struct cgroup_where where;
+	char text[256];
+
+	group_where(CGROUP_CPU, &where);
+	bool is_v1 = where.version == 1;
+	group_value(host, CGROUP_CPU, is_v1 ? "busy/cpu.cfs_quota_us" : "busy/cpu.max", text);
+	ck_assert_msg(strncmp(text, is_v1 ? "-1" : "max", 2) == 0, "%s", text);
+}
+
 START_TEST(a_group_with_processes_is_busy_until_they_are_gone)
 {
 	if (geteuid() != 0)
@@ -352,6 +364,7 @@ START_TEST(a_group_with_processes_is_busy_until_they_are_gone)
 	pid_t pid = group_spawn(cgroup, group_sleep);
 	ck_assert_int_eq(cgroup_destroy(cgroup), CGROUP_BUSY);
 	ck_assert_int_eq(cgroup_kill(cgroup), 0);
+	expect_no_bandwidth_limit(host);
 	ck_assert_int_eq(WTERMSIG(group_wait(pid)), SIGKILL);
 	group_destroy(cgroup);
 	(void)cgroup_host_close(host);

@@ -98,7 +98,7 @@ static int end_of(pid_t pid)
 /* Before Linux 5.14, and in v1: by pidfds, whoever is listed. */
 START_TEST(without_cgroup_kill_those_listed_are_killed)
 {
-	struct cgroup_host host = {.ntrees = 1, .trees = {{.version = 2}}};
+	struct cgroup_host host = {.ntrees = 1, .trees = {{.version = 2, .controllers = ~0U}}};
 	struct cgroup cgroup = {.host = &host};
 	struct scratch scratch;
 	char text[64];
