@@ -23,7 +23,7 @@ static const cap_value_t kept[] = {
 	CAP_KILL,	  /* a cell has another user id */
 	CAP_DAC_OVERRIDE, /* the top of a cgroup hierarchy is writable by nobody */
 	CAP_SYS_RESOURCE, /* hard rlimits above one's own, where the host grants that */
-	CAP_SYS_NICE,	  /* init is woken before its job's processes */
+	CAP_SYS_NICE,	  /* init is woken before its job's processes, the engine near a CPU limit */
 };
 
 static bool is_kept(cap_value_t cap)
