@@ -39,6 +39,40 @@ START_TEST(cpp_is_compiled_and_run_with_input_and_arguments)
 }
 END_TEST
 
+/* What linking statically could break: weak references to threads, unwinding, what libc looks up at run time. */
+static const char libraries_cpp[] =
+	"#include <bits/stdc++.h>\n"
+	"#include <future>\n#include <regex>\n#include <filesystem>\n#include <pwd.h>\n"
+	"thread_local int own = 1;\n"
+	"int main()\n"
+	"{\n"
+	"\tstd::mutex m; std::condition_variable cv; bool go = false; int sum = 0;\n"
+	"\tstd::vector<std::thread> threads;\n"
+	"\tfor (int i = 0; i < 4; i++) threads.emplace_back([&] {\n"
+	"\t\tstd::unique_lock<std::mutex> l(m); cv.wait(l, [&] { return go; }); sum += own++; });\n"
+	"\t{ std::lock_guard<std::mutex> l(m); go = true; }\n"
+	"\tcv.notify_all();\n"
+	"\tfor (auto &t : threads) t.join();\n"
+	"\tauto f = std::async(std::launch::async, []() -> int { throw std::runtime_error(\"thrown\"); });\n"
+	"\ttry { f.get(); } catch (std::exception &e) { std::cout << e.what() << ' '; }\n"
+	"\tstd::once_flag once; std::call_once(once, [&] { sum++; });\n"
+	"\tstd::cout << sum << ' ' << std::regex_replace(\"a1\", std::regex(\"[0-9]\"), \"#\") << ' '\n"
+	"\t\t<< std::filesystem::current_path().string() << ' ' << getpwuid(getuid())->pw_name << ' '\n"
+	"\t\t<< std::locale(\"C\").name() << '\\n';\n"
+	"}\n";
+
+START_TEST(a_cpp_program_has_threads_exceptions_and_users)
+{
+	NEEDS_IMAGE("cpp");
+	PLACE_ENTER(before);
+	struct program program = program_run("cofferdam", "exec", "cpp", place_write("l.cpp", libraries_cpp));
+	expect_status(program, 0);
+	ck_assert_str_eq(program.out, "thrown 5 a# /box box C\n");
+	program_free(&program);
+	place_leave(&before);
+}
+END_TEST
+
 START_TEST(go_is_compiled_and_run)
 {
 	NEEDS_IMAGE("go");
@@ -185,6 +219,7 @@ START_TEST(wrong_usage_of_exec_is_125)
 END_TEST
 
 TEST_PROGRAM("exec", 200, tcase_add_test(tc, cpp_is_compiled_and_run_with_input_and_arguments);
+	     tcase_add_test(tc, a_cpp_program_has_threads_exceptions_and_users);
 	     tcase_add_test(tc, go_is_compiled_and_run);
 	     tcase_add_test(tc, what_compiles_to_no_program_is_123);
 	     tcase_add_test(tc, what_does_not_compile_is_123);
