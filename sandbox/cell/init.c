@@ -168,6 +168,27 @@ static struct sock_fprog receive_program(struct sandbox_error *err)
 	return (struct sock_fprog){.len = (unsigned short)(n / sizeof(insns[0])), .filter = insns};
 }
 
+/* A cell whose target has ended, by the host's OOM killer for one, serves nobody: it says so, and another is made. */
+static void wait_for_plan(int signal_fd, struct sandbox_error *err)
+{
+	struct pollfd polls[] = {
+		{.fd = CELL_CONTROL_FD, .events = POLLIN},
+		{.fd = signal_fd, .events = POLLIN},
+	};
+	int n;
+
+	do
+		n = poll(polls, ARRAY_SIZE(polls), -1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		(void)error_errno(err, "cell.plan", "poll");
+	else if (polls[1].revents != 0)
+		(void)error_set(err, ECHILD, "cell.target", "ended while it waited");
+	else
+		return;
+	fail(err, CELL_CONTROL_FD);
+}
+
 static void receive_plan(struct cell_plan *plan, struct sandbox_error *err)
 {
 	static char buf[BOUND_PLAN_BYTES] __attribute__((aligned(16)));
@@ -360,6 +381,7 @@ _Noreturn void cell_main(const struct cell_birth *birth)
 	struct wire_event event = {.type = WIRE_READY, .at_nsec = sys_now_nsec()};
 	send_event(&event);
 
+	wait_for_plan(signal_fd, &err);
 	receive_plan(&plan, &err);
 	if (cell_program(&birth->order, target.pid, &plan, &err) < 0 || cell_files_in(&plan, &err) < 0)
 		fail(&err, CELL_CONTROL_FD);

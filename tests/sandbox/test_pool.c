@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { POOL = 2 };
 
@@ -191,6 +193,12 @@ START_TEST(another_disk_limit_has_a_cell_of_its_own)
 }
 END_TEST
 
+static void wait_for_end(pid_t pid)
+{
+	for (int n = 0; n < 500 && strchr("ZX", cell_proc_line(pid, "status", "State:")[0]) == NULL; n++)
+		client_pause(10);
+}
+
 START_TEST(a_waiting_cell_that_dies_is_replaced)
 {
 	pid_t before[CELL_PIDS], after[CELL_PIDS];
@@ -199,10 +207,7 @@ START_TEST(a_waiting_cell_that_dies_is_replaced)
 	warm_up(host, before);
 	for (int i = 0; i < POOL; i++) {
 		ck_assert_int_eq(kill(before[i], SIGKILL), 0);
-		for (int n = 0;
-			n < 500 && strchr("ZX", cell_proc_line(before[i], "status", "State:")[0]) == NULL;
-			n++)
-			client_pause(10);
+		wait_for_end(before[i]);
 	}
 	for (int i = 0; i < 4; i++) {
 		struct cell *cell = run_shell(host, "exit 4");
@@ -215,8 +220,8 @@ START_TEST(a_waiting_cell_that_dies_is_replaced)
 }
 END_TEST
 
-/* Nobody but the host can have ended it: no verdict says that the program did. */
-START_TEST(a_waiting_target_that_dies_is_the_hosts_fault)
+/* The host's OOM killer can have ended it, and it may be the first to be. */
+START_TEST(a_waiting_cell_whose_target_dies_is_replaced)
 {
 	pid_t pids[CELL_PIDS];
 
@@ -225,13 +230,36 @@ START_TEST(a_waiting_target_that_dies_is_the_hosts_fault)
 	cell_free(cell);
 	wait_for_idle(host, 1, pids);
 	ck_assert_int_eq(kill(host_child_of(pids[0]), SIGKILL), 0);
+	wait_for_end(pids[0]);
+	cell = run_shell(host, "exit 4");
+	cell_expect_exit(cell, 4);
+	cell_free(cell);
+	cell_close_at_once(host);
+}
+END_TEST
+
+/* Nobody but the host can have ended it: no verdict says that the program did. */
+START_TEST(a_target_that_dies_before_its_run_is_the_hosts_fault)
+{
+	pid_t pids[CELL_PIDS];
+
+	CELL_OPEN_POOL(host, "attack-command", 1);
+	struct cell *cell = run_shell(host, "exit 0");
+	cell_free(cell);
+	wait_for_idle(host, 1, pids);
+	/* The engine hears of it when the cell has been taken. */
+	ck_assert_int_eq(kill(pids[0], SIGSTOP), 0);
+	ck_assert_int_eq(kill(host_child_of(pids[0]), SIGKILL), 0);
+	pid_t waker = fork();
+	if (waker == 0) {
+		client_pause(200);
+		_exit(kill(pids[0], SIGCONT));
+	}
 	cell = run_shell(host, "exit 0");
 	cell_expect(cell, !cell->has_result);
 	ck_assert_str_eq(cell->error.stage, "cell.target");
 	cell_free(cell);
-	cell = run_shell(host, "exit 4");
-	cell_expect_exit(cell, 4);
-	cell_free(cell);
+	ck_assert_int_eq(waitpid(waker, NULL, 0), waker);
 	cell_close_at_once(host);
 }
 END_TEST
@@ -343,7 +371,8 @@ TEST_PROGRAM("pool", 120, tcase_add_test(tc, a_waiting_cell_serves_one_run);
 	     tcase_add_test(tc, a_limit_below_what_a_waiting_cell_holds_is_met);
 	     tcase_add_test(tc, another_disk_limit_has_a_cell_of_its_own);
 	     tcase_add_test(tc, a_waiting_cell_that_dies_is_replaced);
-	     tcase_add_test(tc, a_waiting_target_that_dies_is_the_hosts_fault);
+	     tcase_add_test(tc, a_waiting_cell_whose_target_dies_is_replaced);
+	     tcase_add_test(tc, a_target_that_dies_before_its_run_is_the_hosts_fault);
 	     tcase_add_test(tc, waiting_takes_little_memory_and_no_time);
 	     tcase_add_test(tc, many_runs_at_once_get_each_its_own);
 	     tcase_add_test(tc, a_slow_launcher_is_waited_for);
