@@ -65,7 +65,7 @@ static bool book(struct sandbox *sandbox)
 	if (!sandbox->is_first && priority_first(&sandbox->ordinary) < 0)
 		return false;
 	sandbox->is_first = true;
-	if (priority_visit_cpus() < 0)
+	if (priority_visit_cpus(&sandbox->ordinary) < 0)
 		return false;
 	sandbox->booked_nsec = now;
 	return true;
