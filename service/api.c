@@ -13,6 +13,7 @@ const struct api_route api_routes[] = {
 	{"POST", "/submit", false, api_submit, "submit"},
 	{"GET", "/status", false, api_status, "status"},
 	{"GET", "/result", false, api_result, "result"},
+	{"GET", "/jobs", false, api_jobs, "jobs"},
 	{"GET", "/objects/", true, api_object, "download"},
 	{"GET", "/languages", false, api_languages, "languages"},
 	{"GET", "/health", false, api_health, "health"},
@@ -139,4 +140,35 @@ size_t api_body_max(const struct service_config *config)
 void api_base_url(const struct http_request *request, char base[API_BASE_SIZE])
 {
 	(void)snprintf(base, API_BASE_SIZE, "http://%s", request->host);
+}
+
+void api_reply_unavailable(struct http_reply *reply, const char *what, const struct sandbox_error *err)
+{
+	struct api_error error;
+
+	log_event(LOG_LEVEL_ERROR, what, "e:error", err, NULL);
+	(void)api_error_set(&error, API_ERROR_UNAVAILABLE, NULL, "the service cannot do this now; try again");
+	http_reply_error(reply, &error);
+}
+
+bool api_read_number(const struct http_request *request, struct http_reply *reply,
+	const struct api_number *number, unsigned *ret)
+{
+	const char *text = http_query(request, number->name);
+	struct api_error error;
+	char *end = NULL;
+
+	*ret = number->standard;
+	if (text == NULL)
+		return true;
+	unsigned long value = strtoul(text, &end, 10);
+	if (strspn(text, "0123456789") == strlen(text) && end != text && value >= number->min &&
+		value <= number->max) {
+		*ret = (unsigned)value;
+		return true;
+	}
+	(void)api_error_set(&error, API_ERROR_INVALID_VALUE, number->name, "%s is a number from %u to %u",
+		number->name, number->min, number->max);
+	http_reply_error(reply, &error);
+	return false;
 }

@@ -48,7 +48,19 @@ size_t api_body_max(const struct service_config *config);
 enum { API_BASE_SIZE = 96 };
 void api_base_url(const struct http_request *request, char base[API_BASE_SIZE]);
 
-/* The handlers. api_jobs.c: */
+/* A backend's failure: ours, not the client's. What it is stands in the log as WHAT, not in the answer. */
+void api_reply_unavailable(struct http_reply *reply, const char *what, const struct sandbox_error *err);
+/* The number of parameter NAME, STANDARD when it is not there. False: it is none between MIN and MAX, and REPLY says so. */
+struct api_number {
+	const char *name;
+	unsigned min, max, standard;
+};
+bool api_read_number(const struct http_request *request, struct http_reply *reply,
+	const struct api_number *number, unsigned *ret);
+
+/* The handlers. api_list.c: */
+void api_jobs(struct api *api, const struct http_request *request, struct http_reply *reply);
+/* api_jobs.c: */
 void api_submit(struct api *api, const struct http_request *request, struct http_reply *reply);
 void api_status(struct api *api, const struct http_request *request, struct http_reply *reply);
 void api_result(struct api *api, const struct http_request *request, struct http_reply *reply);

@@ -4,19 +4,10 @@
 #include "service/languages.h"
 #include "service/metrics.h"
 #include "service/request.h"
+#include "service/runner.h"
 #include "service/waiters.h"
 
 #include <string.h>
-
-/* A backend's failure: ours, not the client's. What it is stands in the log, not in the answer. */
-static void reply_unavailable(struct http_reply *reply, const char *what, const struct sandbox_error *err)
-{
-	struct api_error error;
-
-	log_event(LOG_LEVEL_ERROR, what, "e:error", err, NULL);
-	(void)api_error_set(&error, API_ERROR_UNAVAILABLE, NULL, "the service cannot do this now; try again");
-	http_reply_error(reply, &error);
-}
 
 /* --- POST /submit --------------------------------------------------------------------------------------------- */
 
@@ -63,11 +54,15 @@ static int check_language(struct api *api, struct job *job, struct api_error *er
 	return 0;
 }
 
-static void begin_job(struct job *job)
+static void begin_job(const struct service_config *config, struct job *job)
 {
+	static const int64_t usec_per_day = INT64_C(86400) * 1000000;
+
 	job_new_id(job->id);
 	job->status = JOB_QUEUED;
 	job->created_usec = job->updated_usec = job_now_usec();
+	if (config->keep_days > 0)
+		job->expires_usec = job->created_usec + (int64_t)config->keep_days * usec_per_day;
 	job->exec_duration_usec = -1;
 }
 
@@ -79,8 +74,20 @@ static int prepare_reply(struct http_reply *reply, const struct job *job, struct
 	return reply->status == 202 ? 0 : error_set(err, ENOMEM, "api.submit", "no memory");
 }
 
-/* Durable in the store first, then in the queue. Should the second fail, the client is told to try again; the job
- * is then found and run at the next start (store->recover), never lost, at worst done twice under two ids. */
+/* A job that is stored, but not queued, and that the client is told is not accepted: nobody is to wait for it. */
+static void take_back(struct store *store, const char *id)
+{
+	struct sandbox_error err = {0};
+	struct job job = {0};
+
+	memcpy(job.id, id, sizeof(job.id));
+	runner_fail(&job, "queue.send", "the job could not be queued, and was not accepted");
+	if (store->operations->bury(store, &job, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "store.bury", "s:id", job.id, "e:error", &err, NULL);
+	job_free(&job);
+}
+
+/* Durable in the store first, then in the queue. Should the second fail, the client is told to try again. */
 static int store_and_send(struct api *api, const struct job *job, struct sandbox_error *err)
 {
 	struct store *store = api->service->store;
@@ -89,8 +96,11 @@ static int store_and_send(struct api *api, const struct job *job, struct sandbox
 	int r = store->operations->create(store, job, err);
 	if (r > 0)
 		return error_set(err, EEXIST, "api.submit", "a fresh id exists already");
-	if (r == 0)
-		r = queue->operations->send(queue, job->id, job->language, err);
+	if (r < 0)
+		return r;
+	r = queue->operations->send(queue, job->id, job->language, err);
+	if (r < 0)
+		take_back(store, job->id);
 	return r;
 }
 
@@ -122,7 +132,7 @@ static void reply_refused(struct api *api, struct http_reply *reply, int r, cons
 		http_reply_error(reply, error);
 	} else {
 		(void)error_set(err, -r, "api.submit", "no memory");
-		reply_unavailable(reply, "submit.failed", err);
+		api_reply_unavailable(reply, "submit.failed", err);
 	}
 }
 
@@ -140,7 +150,7 @@ void api_submit(struct api *api, const struct http_request *request, struct http
 	if (r == 0)
 		r = check_language(api, &job, &error);
 	if (r == 0) {
-		begin_job(&job);
+		begin_job(&api->service->config, &job);
 		r = prepare_reply(reply, &job, &err);
 	}
 	if (r == 0)
@@ -175,30 +185,9 @@ static bool find_job(
 		(void)api_error_set(&error, API_ERROR_NOT_FOUND, "id", "there is no job of this id");
 		http_reply_error(reply, &error);
 	} else if (r < 0) {
-		reply_unavailable(reply, "store.get", &err);
+		api_reply_unavailable(reply, "store.get", &err);
 	}
 	return r == 0;
-}
-
-/* ?wait=: so many seconds may pass until the job is finished; 0 without it. False: REPLY says what is wrong with it. */
-static bool read_wait(const struct http_request *request, struct http_reply *reply, unsigned *ret)
-{
-	const char *text = http_query(request, "wait");
-	struct api_error error;
-	char *end = NULL;
-
-	*ret = 0;
-	if (text == NULL)
-		return true;
-	unsigned long sec = strtoul(text, &end, 10);
-	if (strspn(text, "0123456789") == strlen(text) && end != text && sec <= WAITERS_MAX_SEC) {
-		*ret = (unsigned)sec;
-		return true;
-	}
-	(void)api_error_set(&error, API_ERROR_INVALID_VALUE, "wait",
-		"wait is a number of seconds, at most %d", WAITERS_MAX_SEC);
-	http_reply_error(reply, &error);
-	return false;
 }
 
 void api_status(struct api *api, const struct http_request *request, struct http_reply *reply)
@@ -206,9 +195,10 @@ void api_status(struct api *api, const struct http_request *request, struct http
 	struct waiters *waiters = api->service->waiters;
 	const char *id = http_query(request, "id");
 	struct job job = {0};
+	static const struct api_number wait = {"wait", 0, WAITERS_MAX_SEC, 0};
 	unsigned wait_sec;
 
-	if (!read_wait(request, reply, &wait_sec))
+	if (!api_read_number(request, reply, &wait, &wait_sec))
 		return;
 	bool may_wait = wait_sec > 0 && id != NULL && job_id_ok(id) &&
 			waiters_listen(waiters, request->waiter, id, wait_sec);
@@ -281,7 +271,7 @@ static void reply_result(
 	if (job->output_path != NULL)
 		r = objects->operations->url(objects, job->output_path, base, ttl_sec, &url, &err);
 	if (r < 0)
-		reply_unavailable(reply, "objects.url", &err);
+		api_reply_unavailable(reply, "objects.url", &err);
 	else
 		http_reply_json(reply, 200, result_json(job, url, ttl_sec));
 	free(url);
@@ -348,7 +338,7 @@ static void reply_object(struct api *api, struct http_reply *reply, const char *
 		(void)api_error_set(&error, API_ERROR_NOT_FOUND, NULL, "there is no such object");
 		http_reply_error(reply, &error);
 	} else if (r < 0) {
-		reply_unavailable(reply, "objects.open", &err);
+		api_reply_unavailable(reply, "objects.open", &err);
 	} else {
 		/* A job's bytes: never to be taken for a page of this service. */
 		reply->content_type = "text/plain; charset=utf-8";
@@ -371,7 +361,7 @@ void api_object(struct api *api, const struct http_request *request, struct http
 	if (r > 0)
 		http_reply_error(reply, &error);
 	else if (r < 0)
-		reply_unavailable(reply, "objects.verify", &err);
+		api_reply_unavailable(reply, "objects.verify", &err);
 	else
 		reply_object(api, reply, name);
 }

@@ -62,6 +62,11 @@ static const char *const versions[] = {
 	" bytes BLOB NOT NULL"
 	") STRICT;",
 	"ALTER TABLE jobs ADD COLUMN compile_cached INTEGER NOT NULL DEFAULT 0;",
+	"ALTER TABLE jobs ADD COLUMN lease_usec INTEGER;"
+	"ALTER TABLE jobs ADD COLUMN worker TEXT;"
+	"ALTER TABLE jobs ADD COLUMN expires_usec INTEGER;"
+	"CREATE INDEX jobs_of_user ON jobs (user_id, seq);"
+	"CREATE INDEX jobs_expiring ON jobs (expires_usec) WHERE expires_usec IS NOT NULL;",
 };
 
 /* --- errors --------------------------------------------------------------------------------------------------- */

@@ -48,6 +48,7 @@ void job_free(struct job *job)
 	free(job->error);
 	free(job->output_path);
 	free(job->stdout_preview);
+	free(job->worker);
 	*job = (struct job){0};
 }
 

@@ -25,6 +25,8 @@ enum {
 	JOB_PREVIEW_CHARS = 500, /* Unicode characters of stdoutPreview */
 	JOB_ERROR_BYTES = 16 * 1024,
 	JOB_TIME_SIZE = 32, /* RFC 3339 UTC with milliseconds: "2026-11-24T10:00:00.123Z" */
+	JOB_LEASE_SIZE = 33,
+	JOB_WORKER_BYTES = 255,
 };
 
 const char *job_status_name(enum job_status status); /* "queued" … */
@@ -51,6 +53,12 @@ struct job {
 	char *output_path; /* object name: "outputs/<id>.txt" */
 	char *stdout_preview;
 	int64_t created_usec, updated_usec, started_usec, completed_usec;
+	int64_t expires_usec; /* from then on there is no such job any more; 0: it is kept */
+	/* While it is running: */
+	char lease
+		[JOB_LEASE_SIZE]; /* names the claim, where the store needs more than the attempt for that; or "" */
+	int64_t lease_usec;	  /* until then it is the claimant's; afterwards anyone's */
+	char *worker;		  /* the process that runs it, as struct store_lease says */
 	int64_t exec_duration_usec; /* the program's run alone; -1: none */
 	bool has_compile, has_run;
 	bool is_compile_cached; /* `compile` is of an earlier job of the same source */

@@ -9,6 +9,7 @@
 #include "service/api.h"
 #include "service/artifacts.h"
 #include "service/database.h"
+#include "service/janitor.h"
 #include "service/languages.h"
 #include "service/metrics.h"
 #include "service/request.h"
@@ -37,6 +38,10 @@ static const struct config_row rows[] = {
 		"directory of the policies"),
 	ROW("ROLE", CONFIG_STRING, role, 1, 16, "all", "api, worker or all"),
 	ROW("WORKERS", CONFIG_NUMBER, workers, 0, 1024, "0", "jobs that run at one time; 0: as many as CPUs"),
+	ROW("LEASE_SEC", CONFIG_NUMBER, lease_sec, 3, 43200, "30",
+		"so long a worker that has died holds on to its job; renewed while it lives"),
+	ROW("KEEP_DAYS", CONFIG_NUMBER, keep_days, 0, 36500, "0",
+		"days that jobs and outputs are kept; 0: for ever"),
 	ROW("EXEC_TIMEOUT_SEC", CONFIG_NUMBER, exec_timeout_sec, 1, 3600, "10",
 		"seconds that a program may run, elapsed and of CPU time"),
 	ROW("EXEC_MEMORY", CONFIG_BYTES, memory_bytes, 0, 1ULL << 40, "0",
@@ -82,6 +87,7 @@ struct program {
 	char *directory; /* owned: STATE_DIR/service */
 	struct database *database;
 	struct workers *workers;
+	struct janitor *janitor;
 	struct http_server *server;
 	struct api api;
 };
@@ -232,6 +238,8 @@ static int start_workers(struct program *program, struct sandbox_error *err)
 	if (!has_role(program, "worker"))
 		return 0;
 	int r = service->store->operations->recover(service->store, requeue, service, err);
+	if (r == 0)
+		r = janitor_open(service->store, service->objects, &program->janitor, err);
 	return r < 0 ? r : workers_start(service, n, &program->workers, err);
 }
 
@@ -300,6 +308,7 @@ static void stop(struct program *program)
 
 	program->server = http_server_close(program->server);
 	program->workers = workers_stop(program->workers);
+	program->janitor = janitor_close(program->janitor);
 	service->waiters = waiters_close(service->waiters);
 	if (service->batch != NULL)
 		service->batch = service->batch->operations->close(service->batch);

@@ -1,4 +1,4 @@
-/* objects.h: where outputs live. Thread-safe. */
+/* objects.h: where outputs live. Thread-safe. Implementations: objects_files.c (embedded), objects_s3.c. */
 #pragma once
 
 #include "sandbox/base/error.h"
@@ -28,6 +28,8 @@ struct objects_operations {
 	 * anything else: it could not be told. */
 	int (*verify)(struct objects *objects, const char *name, const char *expires, const char *signature,
 		struct sandbox_error *err);
+	/* It is gone when this returns 0, also when it was not there. */
+	int (*remove)(struct objects *objects, const char *name, struct sandbox_error *err);
 	int (*ping)(struct objects *objects, struct sandbox_error *err);
 	struct objects *(*close)(struct objects *objects); /* accepts NULL, returns NULL */
 };

@@ -268,6 +268,23 @@ static int objects_open(
 	return r == OBJECTS_MISSING ? open_file(objects, name, ret_fd, ret_size, err) : r;
 }
 
+static int objects_remove(struct objects *base, const char *name, struct sandbox_error *err)
+{
+	struct objects_files *objects = from_base(base);
+
+	int r = check_name(name, err);
+	if (r == 0)
+		r = remove_small(objects, name, err);
+	if (r < 0)
+		return r;
+	_cleanup_close_ int outputs = open_beneath(objects->rootfd, "outputs", O_RDONLY | O_DIRECTORY, 0);
+	if (outputs < 0)
+		return error_errno(err, "objects.remove", "outputs");
+	if (unlinkat(outputs, strchr(name, '/') + 1, 0) < 0 && errno != ENOENT)
+		return error_errno(err, "objects.remove", "%s", name);
+	return 0;
+}
+
 /* --- links ---------------------------------------------------------------------------------------------------- */
 
 /* Over "NAME\nEXPIRES", as the link has them: the newline is in neither. */
@@ -507,6 +524,7 @@ static const struct objects_operations operations = {
 	.open = objects_open,
 	.url = objects_url,
 	.verify = objects_verify,
+	.remove = objects_remove,
 	.ping = objects_ping,
 	.close = objects_close,
 };

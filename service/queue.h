@@ -1,25 +1,31 @@
-/* queue.h: the way from accepted to claimed: at-least-once delivery with a lease (visibility timeout). Thread-safe. */
+/* queue.h: the way from accepted to claimed: at-least-once delivery with a lease (visibility timeout). Thread-safe.
+ * Implementations: queue_sqlite.c (embedded), queue_sqs.c. A message may come twice, and to two; who may work on its job
+ * is the store's to say. */
 #pragma once
 
 #include "service/job.h"
 
 struct queue;
 
+enum { QUEUE_RECEIPT_SIZE = 1024 + 1 }; /* as long as SQS may make them */
+
 struct queue_message {
 	char id[JOB_ID_SIZE];
 	char language[JOB_LANGUAGE_BYTES + 1];
-	char receipt[64]; /* names this delivery */
+	char receipt[QUEUE_RECEIPT_SIZE]; /* names this delivery */
 	uint32_t receive_count;
 };
 
 enum {
 	QUEUE_EMPTY = 1,
-	QUEUE_STALE = 2, /* the message was acknowledged, given back or received again since this delivery */
+	/* The message was acknowledged, given back or received again since this delivery: where the queue can tell (SQS
+	 * cannot). */
+	QUEUE_STALE = 2,
 };
 
 struct queue_operations {
-	/* A message for an id that is there already is no second one: it keeps its place and becomes visible at once, and
-	 * the receipt of a delivery under way is stale (store->recover: whoever had it is gone). */
+	/* Embedded: a message for an id that is there already is no second one: it keeps its place and becomes visible at
+	 * once, and the receipt of a delivery under way is stale (store->recover: whoever had it is gone). */
 	int (*send)(struct queue *queue, const char *id, const char *language, struct sandbox_error *err);
 	/* Waits at most WAIT_MSEC for a message and leases it for LEASE_SEC. QUEUE_EMPTY when none came. */
 	int (*receive)(struct queue *queue, unsigned wait_msec, unsigned lease_sec, struct queue_message *ret,
@@ -32,7 +38,7 @@ struct queue_operations {
 	/* Gives it back: visible again after DELAY_SEC. */
 	int (*nack)(struct queue *queue, const struct queue_message *message, unsigned delay_sec,
 		struct sandbox_error *err);
-	/* Messages waiting (not leased). */
+	/* Messages waiting (not leased), as far as the queue knows at the moment. */
 	int (*depth)(struct queue *queue, uint64_t *ret, struct sandbox_error *err);
 	/* Wakes every thread in receive, now and from now on (QUEUE_EMPTY at once): the service is stopping. */
 	void (*stop)(struct queue *queue);

@@ -294,15 +294,3 @@ void runner_fail(struct job *job, const char *stage, const char *message)
 	job->status = JOB_FAILED;
 	job->exec_duration_usec = -1;
 }
-
-uint64_t runner_wall_usec(const struct runner_options *options, const struct policy *policy)
-{
-	const struct policy_step *steps = policy->steps;
-	uint64_t run = options->run_limits.wall_usec;
-
-	if (run == 0)
-		run = steps[SANDBOX_RUN].limits[LIMIT_ID_wall_usec].standard;
-	if (!steps[SANDBOX_COMPILE].is_present)
-		return run;
-	return run + steps[SANDBOX_COMPILE].limits[LIMIT_ID_wall_usec].standard;
-}

@@ -22,6 +22,3 @@ int runner_run(const struct runner_options *options, const struct policy *policy
 
 /* JOB ends for a reason that is the host's: verdict internal_error, ERROR says where. */
 void runner_fail(struct job *job, const char *stage, const char *message);
-
-/* Microseconds that a job may spend in its steps, at most: what a lease must outlast. */
-uint64_t runner_wall_usec(const struct runner_options *options, const struct policy *policy);

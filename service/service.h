@@ -16,6 +16,8 @@ struct service_config {
 	const char *policies_dir;
 	const char *role;	   /* "api", "worker", "all" */
 	uint64_t workers;	   /* 0: as many as CPUs */
+	uint64_t lease_sec;	   /* a claim's, unless it is renewed */
+	uint64_t keep_days;	   /* jobs and outputs are kept so long; 0: for ever */
 	uint64_t exec_timeout_sec; /* EXEC_TIMEOUT_SEC, 10: wall time of a run */
 	uint64_t memory_bytes, processes, cpu_millis, output_bytes; /* a run's limits; 0: the policy's */
 	const char *images_dir;

@@ -1,6 +1,8 @@
-/* store.h: where jobs live. Implementations: store_sqlite.c (embedded), DynamoDB later. No other module knows which
+/* store.h: where jobs live. Implementations: store_sqlite.c (embedded), store_dynamodb.c. No other module knows which
  * one is in use. Every function may be called from any thread. 0 or a positive condition as documented; a negative
- * errno with ERR is the store's own failure. */
+ * errno with ERR is the store's own failure.
+ *
+ * A job that is past its expires_usec counts as gone, whether it has been removed yet or not. */
 #pragma once
 
 #include "service/job.h"
@@ -10,29 +12,59 @@ struct store;
 enum {
 	STORE_EXISTS = 1,   /* a job of that id is there already */
 	STORE_MISSING = 2,  /* no job of that id */
-	STORE_CONFLICT = 3, /* the job is not in the state, or not of the attempt, that the call requires */
+	STORE_CONFLICT = 3, /* the job is not in the state, or not under the claim, that the call requires */
 };
+
+/* A claim is for a while, and for longer if it is renewed in time. */
+struct store_lease {
+	unsigned sec;
+	const char *worker; /* where the claimant can be asked about it: "http://10.0.0.7:8080"; "" nowhere */
+};
+
+struct store_page {
+	struct job *jobs; /* owned: as `get` has them, newest first */
+	size_t n;
+	char *cursor; /* owned: where the next page begins; NULL: there is none */
+};
+
+enum { STORE_PAGE_MAX = 100, STORE_CURSOR_BYTES = 1024 };
 
 struct store_operations {
 	/* Writes JOB as queued if its id is absent; durable when it returns. */
 	int (*create)(struct store *store, const struct job *job, struct sandbox_error *err);
-	/* The whole job into *RET (caller: job_free). */
+	/* The job, but for its code and input, into *RET (caller: job_free). */
 	int (*get)(struct store *store, const char *id, struct job *ret, struct sandbox_error *err);
-	/* queued → running, attempt + 1, started_usec = now, in one conditional write; the job as claimed into *RET.
-	 * STORE_CONFLICT when it is not queued. */
-	int (*claim)(struct store *store, const char *id, struct job *ret, struct sandbox_error *err);
-	/* running of JOB's attempt → JOB's final status with verdict, results, error, preview …; conditional: a job has one
+	/* queued, or running under a lease that is over → running, attempt + 1, started_usec = now, in one conditional
+	 * write; the whole job as claimed into *RET. STORE_CONFLICT when it is neither. */
+	int (*claim)(struct store *store, const char *id, const struct store_lease *lease, struct job *ret,
+		struct sandbox_error *err);
+	/* JOB is as `claim` returned it, here and in what follows. Its lease ends SEC from now. STORE_CONFLICT: the claim is
+	 * no longer good, somebody else has the job, or its result is there. A lease that ran out is still one's own until
+	 * somebody else claims the job. */
+	int (*renew)(struct store *store, const struct job *job, unsigned sec, struct sandbox_error *err);
+	/* running under JOB's claim → JOB's final status with verdict, results, error, preview …; conditional: a job has one
 	 * result, whoever comes first. Whoever asks sees it at once; it is durable within moments, together with the object
 	 * of its output. A power cut before that makes the job run again. */
 	int (*finish)(struct store *store, const struct job *job, struct sandbox_error *err);
-	/* running of that attempt → queued again (the worker could not finish it). IS_FAILURE: failures + 1; false when
+	/* running under JOB's claim → queued again (the worker could not finish it). IS_FAILURE: failures + 1; false when
 	 * nothing went wrong with the job itself. */
-	int (*release)(struct store *store, const char *id, uint32_t attempt, bool is_failure,
-		struct sandbox_error *err);
+	int (*release)(
+		struct store *store, const struct job *job, bool is_failure, struct sandbox_error *err);
+	/* queued, or running under a lease that is over → the final status, verdict and error of JOB, of which only these and
+	 * the id count: no worker will finish it. STORE_CONFLICT when it is neither. */
+	int (*bury)(struct store *store, const struct job *job, struct sandbox_error *err);
+	/* At most LIMIT (1 to STORE_PAGE_MAX) of USER_ID's jobs, newest first, from CURSOR on (NULL: the newest), into *RET
+	 * (caller: store_page_free). -EINVAL with stage "store.cursor": the cursor is none of this store's. */
+	int (*list)(struct store *store, const char *user_id, const char *cursor, unsigned limit,
+		struct store_page *ret, struct sandbox_error *err);
+	/* Removes up to LIMIT jobs that have expired, and calls EACH with the output_path of those that have one, before that
+	 * is forgotten; its negative errno ends it. How many into *RET. A store that lets them go by itself removes none. */
+	int (*expire)(struct store *store, unsigned limit, int (*each)(const char *output_path, void *user),
+		void *user, unsigned *ret, struct sandbox_error *err);
 	/* Calls EACH with the id and language of every unfinished job in order of creation, to rebuild an embedded
 	 * queue at start; before that every running job becomes queued (the process that ran it is gone). EACH may use the
 	 * store; its negative errno ends it. From then until close this process is the one that runs these jobs: -EBUSY
-	 * when another one lives that did the same. */
+	 * when another one lives that did the same. With a queue that outlives its processes, nothing is to be done. */
 	int (*recover)(struct store *store, int (*each)(const char *id, const char *language, void *user),
 		void *user, struct sandbox_error *err);
 	/* Is it usable now? */
@@ -43,6 +75,9 @@ struct store_operations {
 struct store {
 	const struct store_operations *operations;
 };
+
+/* Frees what it holds, zeroes it. */
+void store_page_free(struct store_page *page);
 
 struct database;
 

@@ -5,36 +5,52 @@
 #include "sandbox/base/fd.h"
 #include "sandbox/json/json_text.h"
 #include "service/sqlite_util.h"
+#include "service/store_sqlite_expire.h"
+#include "service/store_sqlite_row.h"
 
 #include <assert.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 
 static const char stage[] = "store.sqlite";
 
+enum { USEC_PER_SEC = 1000000 };
+
 enum statement {
 	CREATE,
 	CREATE_SOURCE,
 	GET,
+	GET_WHOLE,
+	LIST,
 	CLAIM,
 	FINISH,
+	RENEW,
 	RELEASE,
+	BURY,
 	RECOVER,
 	UNFINISHED,
 	STATEMENT_N,
 };
 
+/* NOW: a parameter. */
+#define LIVING(now) "(expires_usec IS NULL OR expires_usec > " now ")"
+#define CLAIMABLE(now)                                                                                       \
+	"(status = 'queued' OR (status = 'running' AND lease_usec <= " now ")) AND " LIVING(now)
+
 static const char *const statements[STATEMENT_N] = {
-	[CREATE] = "INSERT INTO jobs (id, user_id, language, status, attempt, created_usec, updated_usec)"
-		   " VALUES (?, ?, ?, 'queued', 0, ?, ?) ON CONFLICT (id) DO NOTHING",
+	[CREATE] = "INSERT INTO jobs (id, user_id, language, status, attempt, created_usec, updated_usec,"
+		   " expires_usec) VALUES (?, ?, ?, 'queued', 0, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
 	[CREATE_SOURCE] = "INSERT INTO sources (job, code, input) VALUES (last_insert_rowid(), ?, ?)",
-	[GET] = "SELECT id, user_id, language, status, verdict, attempt, error, output_path, stdout_preview,"
-		" created_usec, updated_usec, started_usec, completed_usec, exec_duration_usec, compile, run,"
-		" failures, compile_cached, code, input"
-		" FROM jobs JOIN sources ON job = seq WHERE id = ?",
+	[GET] = "SELECT " STORE_SQLITE_COLUMNS " FROM jobs WHERE id = ?1 AND " LIVING("?2"),
+	[GET_WHOLE] = "SELECT " STORE_SQLITE_COLUMNS
+		      ", code, input FROM jobs JOIN sources ON job = seq WHERE id = ?",
+	[LIST] = "SELECT " STORE_SQLITE_COLUMNS ", seq FROM jobs"
+		 " WHERE user_id = ?1 AND seq < ?2 AND " LIVING("?3") " ORDER BY seq DESC LIMIT ?4",
 	[CLAIM] = "UPDATE jobs SET started_usec = ?1, updated_usec = ?1, status = 'running',"
-		  " attempt = attempt + 1 WHERE id = ?2 AND status = 'queued'",
+		  " attempt = attempt + 1, lease_usec = ?2, worker = ?3 WHERE id = ?4 AND " CLAIMABLE("?1"),
+	[RENEW] = "UPDATE jobs SET lease_usec = ? WHERE id = ? AND status = 'running' AND attempt = ?",
 	[FINISH] = "UPDATE jobs SET status = ?, verdict = ?, error = ?, output_path = ?, stdout_preview = ?,"
 		   " updated_usec = ?, completed_usec = ?, exec_duration_usec = ?, compile = ?, run = ?,"
 		   " compile_cached = ?"
@@ -42,6 +58,9 @@ static const char *const statements[STATEMENT_N] = {
 	[RELEASE] = "UPDATE jobs SET updated_usec = ?, failures = failures + ?, started_usec = NULL,"
 		    " status = 'queued'"
 		    " WHERE id = ? AND status = 'running' AND attempt = ?",
+	[BURY] = "UPDATE jobs SET updated_usec = ?1, completed_usec = ?1, status = ?2, verdict = ?3, error = "
+		 "?4"
+		 " WHERE id = ?5 AND " CLAIMABLE("?1"),
 	/* In the words of the index: it, not the table of all jobs, is searched. */
 	[RECOVER] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
 		    " WHERE status IN ('queued', 'running') AND status = 'running'",
@@ -51,7 +70,7 @@ static const char *const statements[STATEMENT_N] = {
 
 struct store_sqlite {
 	struct store base;
-	struct sqlite_client client;
+	struct sqlite_client client, expiry;
 	int worker_fd; /* owned; -1: recover was not called */
 };
 
@@ -74,76 +93,7 @@ static int no_memory(struct sandbox_error *err)
 	return error_set(err, ENOMEM, stage, "no memory");
 }
 
-/* --- a row as a job ------------------------------------------------------------------------------------------- */
-
-static int damaged(const struct job *job, const char *column, struct sandbox_error *err)
-{
-	return error_set(err, EUCLEAN, stage, "job %s: column %s has no meaning", job->id, column);
-}
-
-static int read_status(struct sqlite_call *call, struct job *job, struct sandbox_error *err)
-{
-	_cleanup_free_ char *status = sqlite_take_text(call, NULL);
-	_cleanup_free_ char *verdict = sqlite_take_text(call, NULL);
-
-	if (sqlite_taken(call, err) < 0)
-		return -ENOMEM;
-	if (job_status_parse(status, &job->status) < 0)
-		return damaged(job, "status", err);
-	job->verdict = verdict ? report_verdict_parse(verdict) : REPORT_NONE;
-	if (verdict != NULL && job->verdict == REPORT_NONE)
-		return damaged(job, "verdict", err);
-	return 0;
-}
-
-static int read_result(struct sqlite_call *call, const struct job *job, bool *has_result,
-	struct sandbox_result *result, struct sandbox_error *err)
-{
-	_cleanup_free_ char *text = sqlite_take_text(call, NULL);
-
-	*has_result = text != NULL;
-	if (text == NULL)
-		return sqlite_taken(call, err);
-	struct json_text_error error;
-	json_t *json = NULL;
-	int r = json_text_parse(text, strlen(text), &json, &error);
-	if (r < 0)
-		return no_memory(err);
-	if (r == 0)
-		r = report_result_parse(json, result);
-	json_decref(json);
-	return r != 0 ? damaged(job, "compile or run", err) : 0;
-}
-
-/* The columns of GET, in their order, into JOB, which is all zeroes. */
-static int read_job(struct sqlite_call *call, struct job *job, struct sandbox_error *err)
-{
-	_cleanup_free_ char *id = sqlite_take_text(call, NULL);
-
-	(void)snprintf(job->id, sizeof(job->id), "%s", id ? id : "");
-	job->user_id = sqlite_take_text(call, NULL);
-	job->language = sqlite_take_text(call, NULL);
-	int r = read_status(call, job, err);
-	if (r < 0)
-		return r;
-	job->attempt = (uint32_t)sqlite_take_int(call, 0);
-	job->error = sqlite_take_text(call, NULL);
-	job->output_path = sqlite_take_text(call, NULL);
-	job->stdout_preview = sqlite_take_text(call, NULL);
-	job->created_usec = sqlite_take_int(call, 0);
-	job->updated_usec = sqlite_take_int(call, 0);
-	job->started_usec = sqlite_take_int(call, 0);
-	job->completed_usec = sqlite_take_int(call, 0);
-	job->exec_duration_usec = sqlite_take_int(call, -1);
-	r = read_result(call, job, &job->has_compile, &job->compile, err);
-	if (r == 0)
-		r = read_result(call, job, &job->has_run, &job->run, err);
-	job->failures = (uint32_t)sqlite_take_int(call, 0);
-	job->is_compile_cached = sqlite_take_int(call, 0) != 0;
-	job->code = sqlite_take_text(call, &job->code_size);
-	job->input = sqlite_take_text(call, &job->input_size);
-	return r < 0 ? r : sqlite_taken(call, err);
-}
+/* --- get ------------------------------------------------------------------------------------------------------- */
 
 static int get_locked(
 	struct sqlite_client *client, const char *id, struct job *ret, struct sandbox_error *err)
@@ -152,16 +102,32 @@ static int get_locked(
 	struct job job = {0};
 
 	sqlite_put_text(&call, id);
+	sqlite_put_int(&call, job_now_usec());
 	int r = sqlite_run(&call, err);
 	if (r == 0)
 		return STORE_MISSING;
 	if (r > 0)
-		r = read_job(&call, &job, err);
+		r = store_sqlite_row(&call, &job, err);
 	if (r < 0)
 		job_free(&job);
 	else
 		*ret = job;
 	return r;
+}
+
+static int get_whole(struct sqlite_client *client, const char *id, struct job *ret, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, GET_WHOLE);
+
+	sqlite_put_text(&call, id);
+	int r = sqlite_run(&call, err);
+	if (r == 0)
+		return STORE_MISSING;
+	if (r > 0)
+		r = store_sqlite_row(&call, ret, err);
+	ret->code = sqlite_take_text(&call, &ret->code_size);
+	ret->input = sqlite_take_text(&call, &ret->input_size);
+	return r < 0 ? r : sqlite_taken(&call, err);
 }
 
 static int store_get(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
@@ -175,6 +141,15 @@ static int store_get(struct store *store, const char *id, struct job *ret, struc
 
 /* --- create --------------------------------------------------------------------------------------------------- */
 
+/* 0: there is none. */
+static void put_time(struct sqlite_call *call, int64_t usec)
+{
+	if (usec != 0)
+		sqlite_put_int(call, usec);
+	else
+		sqlite_put_null(call);
+}
+
 static int insert_job(struct sqlite_client *client, const struct job *job, struct sandbox_error *err)
 {
 	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, CREATE);
@@ -184,6 +159,7 @@ static int insert_job(struct sqlite_client *client, const struct job *job, struc
 	sqlite_put_text(&call, job->language);
 	sqlite_put_int(&call, job->created_usec);
 	sqlite_put_int(&call, job->updated_usec);
+	put_time(&call, job->expires_usec);
 	int r = sqlite_run(&call, err);
 	return r == 0 && sqlite_changes(client) == 0 ? STORE_EXISTS : r;
 }
@@ -229,25 +205,30 @@ static int update(struct sqlite_call *call, const char *id, struct sandbox_error
 	return r == 0 ? STORE_CONFLICT : r;
 }
 
-static int set_running(struct sqlite_client *client, const char *id, struct sandbox_error *err)
+static int set_running(struct sqlite_client *client, const char *id, const struct store_lease *lease,
+	struct sandbox_error *err)
 {
 	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, CLAIM);
+	int64_t now = job_now_usec();
 
-	sqlite_put_int(&call, job_now_usec());
+	sqlite_put_int(&call, now);
+	sqlite_put_int(&call, now + (int64_t)lease->sec * USEC_PER_SEC);
+	sqlite_put_text(&call, lease->worker);
 	sqlite_put_text(&call, id);
 	return update(&call, id, err);
 }
 
-static int store_claim(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
+static int store_claim(struct store *store, const char *id, const struct store_lease *lease, struct job *ret,
+	struct sandbox_error *err)
 {
 	struct sqlite_client *client = lock(store);
 	struct job job = {0};
 
 	int r = sqlite_begin(client, err);
 	if (r == 0)
-		r = set_running(client, id, err);
+		r = set_running(client, id, lease, err);
 	if (r == 0)
-		r = get_locked(client, id, &job, err);
+		r = get_whole(client, id, &job, err);
 	if (r == 0)
 		r = sqlite_commit(client, err);
 	else
@@ -257,6 +238,20 @@ static int store_claim(struct store *store, const char *id, struct job *ret, str
 		*ret = job;
 	else
 		job_free(&job);
+	return r;
+}
+
+static int store_renew(struct store *store, const struct job *job, unsigned sec, struct sandbox_error *err)
+{
+	struct sqlite_client *client = lock(store);
+	struct sqlite_call call = sqlite_call(client, RENEW);
+
+	sqlite_put_int(&call, job_now_usec() + (int64_t)sec * USEC_PER_SEC);
+	sqlite_put_text(&call, job->id);
+	sqlite_put_int(&call, job->attempt);
+	int r = update(&call, job->id, err);
+	sqlite_call_end(&call);
+	sqlite_unlock(client);
 	return r;
 }
 
@@ -312,26 +307,134 @@ static int store_finish(struct store *store, const struct job *job, struct sandb
 	return sqlite_end(client, r, SYNC_SOON, err);
 }
 
-static int set_queued(struct sqlite_client *client, const char *id, uint32_t attempt, bool is_failure,
-	struct sandbox_error *err)
+static int set_queued(
+	struct sqlite_client *client, const struct job *job, bool is_failure, struct sandbox_error *err)
 {
 	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, RELEASE);
 
 	sqlite_put_int(&call, job_now_usec());
 	sqlite_put_int(&call, is_failure);
-	sqlite_put_text(&call, id);
-	sqlite_put_int(&call, attempt);
-	return update(&call, id, err);
+	sqlite_put_text(&call, job->id);
+	sqlite_put_int(&call, job->attempt);
+	return update(&call, job->id, err);
 }
 
 static int store_release(
-	struct store *store, const char *id, uint32_t attempt, bool is_failure, struct sandbox_error *err)
+	struct store *store, const struct job *job, bool is_failure, struct sandbox_error *err)
 {
 	struct sqlite_client *client = lock(store);
-	int r = set_queued(client, id, attempt, is_failure, err);
+	int r = set_queued(client, job, is_failure, err);
 
 	sqlite_unlock(client);
 	return r;
+}
+
+static int set_buried(struct sqlite_client *client, const struct job *job, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, BURY);
+
+	sqlite_put_int(&call, job_now_usec());
+	sqlite_put_text(&call, job_status_name(job->status));
+	sqlite_put_text(&call, report_verdict_name(job->verdict));
+	sqlite_put_text(&call, job->error);
+	sqlite_put_text(&call, job->id);
+	return update(&call, job->id, err);
+}
+
+static int store_bury(struct store *store, const struct job *job, struct sandbox_error *err)
+{
+	assert(job_is_finished(job->status));
+	struct sqlite_client *client = lock(store);
+	int r = set_buried(client, job, err);
+
+	return sqlite_end(client, r, SYNC_SOON, err);
+}
+
+/* --- a user's jobs -------------------------------------------------------------------------------------------- */
+
+/* The cursor is the place, in the order of creation, of the last job of the page before. */
+static int read_cursor(const char *cursor, int64_t *ret, struct sandbox_error *err)
+{
+	char *end = NULL;
+
+	*ret = INT64_MAX;
+	if (cursor == NULL)
+		return 0;
+	errno = 0;
+	*ret = strtoll(cursor, &end, 10);
+	if (errno != 0 || end == cursor || *end != '\0' || *ret <= 0 || strspn(cursor, "0123456789") == 0)
+		return error_set(err, EINVAL, "store.cursor", "the cursor is none of this store");
+	return 0;
+}
+
+/* Takes the rows that are there into PAGE, which has room for LIMIT. One more row than that: there is a next page. */
+static int take_page(
+	struct sqlite_call *call, struct store_page *page, unsigned limit, struct sandbox_error *err)
+{
+	int64_t last = 0;
+	int r;
+
+	while ((r = sqlite_run(call, err)) > 0 && page->n < limit) {
+		r = store_sqlite_row(call, &page->jobs[page->n++], err);
+		last = sqlite_take_int(call, 0);
+		if (r < 0)
+			return r;
+	}
+	if (r <= 0)
+		return r;
+	if (asprintf(&page->cursor, "%" PRId64, last) < 0) {
+		page->cursor = NULL;
+		return no_memory(err);
+	}
+	return 0;
+}
+
+static int list_locked(struct sqlite_client *client, const char *user_id, int64_t before, unsigned limit,
+	struct store_page *page, struct sandbox_error *err)
+{
+	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, LIST);
+
+	sqlite_put_text(&call, user_id);
+	sqlite_put_int(&call, before);
+	sqlite_put_int(&call, job_now_usec());
+	sqlite_put_int(&call, (int64_t)limit + 1);
+	return take_page(&call, page, limit, err);
+}
+
+static int store_list(struct store *store, const char *user_id, const char *cursor, unsigned limit,
+	struct store_page *ret, struct sandbox_error *err)
+{
+	struct store_page page = {0};
+	int64_t before;
+
+	assert(limit >= 1 && limit <= STORE_PAGE_MAX);
+	int r = read_cursor(cursor, &before, err);
+	if (r < 0)
+		return r;
+	page.jobs = calloc(limit, sizeof(page.jobs[0]));
+	if (page.jobs == NULL)
+		return no_memory(err);
+	struct sqlite_client *client = lock(store);
+	r = list_locked(client, user_id, before, limit, &page, err);
+	sqlite_unlock(client);
+	if (r < 0)
+		store_page_free(&page);
+	else
+		*ret = page;
+	return r;
+}
+
+static int store_expire(struct store *store, unsigned limit, int (*each)(const char *output_path, void *user),
+	void *user, unsigned *ret, struct sandbox_error *err)
+{
+	int r = 1;
+
+	for (*ret = 0; *ret < limit; (*ret)++) {
+		r = store_sqlite_expire(&from_base(store)->expiry, each, user, err);
+		if (r <= 0)
+			break;
+	}
+	return r < 0 ? r : 0;
 }
 
 /* --- recover -------------------------------------------------------------------------------------------------- */
@@ -440,6 +543,7 @@ static struct store *store_close(struct store *base)
 
 	if (store == NULL)
 		return NULL;
+	sqlite_client_close(&store->expiry);
 	sqlite_client_close(&store->client);
 	(void)fd_close(store->worker_fd);
 	free(store);
@@ -450,8 +554,12 @@ static const struct store_operations operations = {
 	.create = store_create,
 	.get = store_get,
 	.claim = store_claim,
+	.renew = store_renew,
 	.finish = store_finish,
 	.release = store_release,
+	.bury = store_bury,
+	.list = store_list,
+	.expire = store_expire,
 	.recover = store_recover,
 	.ping = store_ping,
 	.close = store_close,
@@ -465,6 +573,8 @@ int store_sqlite_open(struct database *db, struct store **ret, struct sandbox_er
 	store->base.operations = &operations;
 	store->worker_fd = -1;
 	int r = sqlite_client_open(db, stage, statements, STATEMENT_N, &store->client, err);
+	if (r == 0)
+		r = store_sqlite_expiry_open(db, &store->expiry, err);
 	if (r < 0) {
 		(void)store_close(&store->base);
 		return r;

@@ -8,51 +8,92 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 struct workers {
 	struct worker_context context;
-	pthread_t *threads; /* owned */
-	unsigned nthreads;  /* started */
+	struct worker *all;   /* owned */
+	pthread_t *threads;   /* owned */
+	unsigned n, nthreads; /* opened; started */
 };
 
 static void *work(void *user)
 {
-	struct worker_context *context = user;
+	struct worker *worker = user;
 
-	while (!worker_is_stopping(context)) {
-		if (!worker_wait_for_supervisor(context))
+	while (!worker_is_stopping(worker->context)) {
+		if (!worker_wait_for_supervisor(worker))
 			break;
-		worker_next(context);
+		worker_next(worker);
 	}
 	return NULL;
 }
 
-/* A lease outlasts the longest job of any language. */
-static unsigned lease_sec(const struct worker_context *context)
+/* Readable as soon as one of the two is. */
+static int open_either(int one, int other, int *ret, struct sandbox_error *err)
 {
-	const struct languages *languages = context->service->languages;
-	uint64_t longest = 0;
+	struct epoll_event event = {.events = EPOLLIN};
 
-	for (size_t i = 0; i < languages_count(languages); i++) {
-		uint64_t usec = runner_wall_usec(&context->runner, languages_at(languages, i));
-		longest = usec > longest ? usec : longest;
-	}
-	return (unsigned)(longest / 1000000) + WORKER_LEASE_MARGIN_SEC;
+	_cleanup_close_ int fd = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, one, &event) < 0 ||
+		epoll_ctl(fd, EPOLL_CTL_ADD, other, &event) < 0)
+		return error_errno(err, "worker.start", "epoll");
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+static int open_worker(struct workers *workers, struct worker *worker, struct sandbox_error *err)
+{
+	struct service *service = workers->context.service;
+
+	*worker = (struct worker){
+		.context = &workers->context,
+		.runner = {.socket = service->config.socket,
+			.stop_fd = -1,
+			.artifacts = service->artifacts,
+			.run_limits = workers_run_limits(&service->config)},
+		.lost_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	};
+	if (worker->lost_fd < 0)
+		return error_errno(err, "worker.start", "eventfd");
+	int r = open_either(workers->context.stop_fd, worker->lost_fd, &worker->runner.stop_fd, err);
+	if (r < 0)
+		return r;
+	const struct keeper_options options = {
+		.store = service->store,
+		.queue = service->queue,
+		.lease_sec = workers->context.lease.sec,
+		.lost_fd = worker->lost_fd,
+	};
+	return keeper_open(&options, &worker->keeper, err);
+}
+
+static void close_worker(struct worker *worker)
+{
+	worker->keeper = keeper_close(worker->keeper);
+	worker->runner.stop_fd = fd_close(worker->runner.stop_fd);
+	worker->lost_fd = fd_close(worker->lost_fd);
 }
 
 static int start_threads(struct workers *workers, unsigned n, struct sandbox_error *err)
 {
+	int r = 0;
+
+	workers->all = calloc(n, sizeof(workers->all[0]));
 	workers->threads = calloc(n, sizeof(workers->threads[0]));
-	if (workers->threads == NULL)
+	if (workers->all == NULL || workers->threads == NULL)
 		return error_set(err, ENOMEM, "worker.start", "no memory");
-	while (workers->nthreads < n) {
-		int r = pthread_create(&workers->threads[workers->nthreads], NULL, work, &workers->context);
+	while (workers->n < n && r == 0)
+		r = open_worker(workers, &workers->all[workers->n++], err);
+	while (workers->nthreads < n && r == 0) {
+		unsigned i = workers->nthreads;
+		r = pthread_create(&workers->threads[i], NULL, work, &workers->all[i]);
 		if (r != 0)
-			return error_set(err, r, "worker.start", "cannot start thread %u", workers->nthreads);
+			return error_set(err, r, "worker.start", "cannot start thread %u", i);
 		workers->nthreads++;
 	}
-	return 0;
+	return r;
 }
 
 int workers_start(struct service *service, unsigned n, struct workers **ret, struct sandbox_error *err)
@@ -61,13 +102,11 @@ int workers_start(struct service *service, unsigned n, struct workers **ret, str
 	if (workers == NULL)
 		return error_set(err, ENOMEM, "worker.start", "no memory");
 	workers->context.service = service;
-	workers->context.runner.socket = service->config.socket;
-	workers->context.runner.artifacts = service->artifacts;
-	workers->context.runner.run_limits = workers_run_limits(&service->config);
-	workers->context.lease_sec = lease_sec(&workers->context);
-	workers->context.runner.stop_fd = eventfd(0, EFD_CLOEXEC);
+	workers->context.lease =
+		(struct store_lease){.sec = (unsigned)service->config.lease_sec, .worker = ""};
+	workers->context.stop_fd = eventfd(0, EFD_CLOEXEC);
 	int r = 0;
-	if (workers->context.runner.stop_fd < 0)
+	if (workers->context.stop_fd < 0)
 		r = error_errno(err, "worker.start", "eventfd");
 	if (r == 0)
 		r = start_threads(workers, n, err);
@@ -83,13 +122,16 @@ struct workers *workers_stop(struct workers *workers)
 {
 	if (workers == NULL)
 		return NULL;
-	if (workers->context.runner.stop_fd >= 0)
-		(void)eventfd_write(workers->context.runner.stop_fd, 1);
+	if (workers->context.stop_fd >= 0)
+		(void)eventfd_write(workers->context.stop_fd, 1);
 	struct queue *queue = workers->context.service->queue;
 	queue->operations->stop(queue);
 	for (unsigned i = 0; i < workers->nthreads; i++)
 		(void)pthread_join(workers->threads[i], NULL);
-	(void)fd_close(workers->context.runner.stop_fd);
+	for (unsigned i = 0; i < workers->n; i++)
+		close_worker(&workers->all[i]);
+	(void)fd_close(workers->context.stop_fd);
+	free(workers->all);
 	free(workers->threads);
 	free(workers);
 	return NULL;

@@ -3,7 +3,8 @@
  * Receive (leased) → claim (conditional write) → compile and run → store the output → finish (conditional write) →
  * acknowledge. Whatever fails in between, the message comes back and the job is taken up again; the conditional
  * writes see to it that it has one result. What stands side by side is one batch, where there are batches (batch.h).
- * A missing supervisor is waited for and costs a job nothing, nor does a restart of the service; a job that meets other
+ * A claim is for a while (LEASE_SEC) and is renewed in time (keeper.h): whose process dies loses it to whoever receives
+ * the message next. A missing supervisor is waited for and costs a job nothing, nor does a restart of the service; a job that meets other
  * failures of the host again and again ends as internal_error. */
 #pragma once
 
@@ -12,7 +13,6 @@
 enum {
 	WORKER_FAILURES = 3,	  /* of the host: internal_error */
 	WORKER_FAILURES_LOST = 5, /* the same when it is the supervisor that vanishes under it */
-	WORKER_LEASE_MARGIN_SEC = 60,
 };
 
 struct workers;

@@ -15,14 +15,15 @@ enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1, RECEIVE_WAIT_MSEC = 10 * 1000 };
 
 /* Beside the conditions of runner_step.h. */
 enum {
-	DELIVERY_STALE =
-		RUNNER_LOST + 1, /* the message was received again, and the job is another worker's */
-	DELIVERY_DONE,		 /* nothing is left to do */
+	DELIVERY_STALE = RUNNER_LOST +
+			 1, /* the claim is no longer good: the job is another worker's, or has its result */
+	DELIVERY_DONE,	    /* nothing is left to do */
 };
 
 /* A delivery on its way. */
 struct delivery {
-	struct worker_context *context;
+	struct worker *worker;
+	struct worker_context *context; /* the worker's */
 	struct queue_message message;
 	struct job job; /* as claimed */
 	struct runner_output output;
@@ -31,7 +32,7 @@ struct delivery {
 /* True: the service is stopping. */
 static bool pause_msec(const struct worker_context *context, int msec)
 {
-	struct pollfd stop = {.fd = context->runner.stop_fd, .events = POLLIN};
+	struct pollfd stop = {.fd = context->stop_fd, .events = POLLIN};
 
 	return poll(&stop, 1, msec) > 0;
 }
@@ -41,11 +42,12 @@ bool worker_is_stopping(const struct worker_context *context)
 	return pause_msec(context, 0);
 }
 
-bool worker_wait_for_supervisor(struct worker_context *context)
+bool worker_wait_for_supervisor(struct worker *worker)
 {
+	struct worker_context *context = worker->context;
 	struct sandbox_error err = {0};
 
-	while (atomic_load(&context->is_supervisor_lost) && door_ping(context->runner.socket, &err) < 0) {
+	while (atomic_load(&context->is_supervisor_lost) && door_ping(worker->runner.socket, &err) < 0) {
 		if (pause_msec(context, PAUSE_MSEC))
 			return false;
 		err.errno_value = 0;
@@ -93,8 +95,8 @@ static void give_back(struct delivery *delivery, unsigned delay_sec, bool is_fai
 	struct store *store = delivery->context->service->store;
 	struct sandbox_error err = {0};
 
-	/* Not released: its next delivery finds it running and releases it (release_stale). */
-	if (store->operations->release(store, delivery->job.id, delivery->job.attempt, is_failure, &err) < 0)
+	/* Not released: its lease runs out, and its next delivery finds that. */
+	if (store->operations->release(store, &delivery->job, is_failure, &err) < 0)
 		log_event(LOG_LEVEL_WARN, "store.release", "s:id", delivery->job.id, "e:error", &err, NULL);
 	return_message(delivery, delay_sec);
 }
@@ -107,16 +109,12 @@ static void retry(struct delivery *delivery, bool is_failure, const struct sandb
 	give_back(delivery, RETRY_DELAY_SEC, is_failure);
 }
 
-/* The job is running, says the store, but here is its message again. The first delivery may be a twin of one that
- * is being worked on; a later one means that the worker before died or that its lease ran out. */
-static int release_stale(const struct delivery *delivery, const struct job *job, struct sandbox_error *err)
+/* Until JOB's lease is over, in whole seconds. */
+static unsigned lease_left_sec(const struct job *job)
 {
-	struct store *store = delivery->context->service->store;
+	int64_t left = job->lease_usec - job_now_usec();
 
-	if (delivery->message.receive_count <= 1)
-		return STORE_CONFLICT;
-	log_event(LOG_LEVEL_WARN, "job.stale", "s:id", job->id, "u:attempt", (uint64_t)job->attempt, NULL);
-	return store->operations->release(store, job->id, job->attempt, false, err);
+	return left <= 0 ? 0 : (unsigned)(left / 1000000) + 1;
 }
 
 /* The message's job cannot be claimed: it is finished, or someone has it. */
@@ -127,14 +125,10 @@ static void resolve_conflict(const struct delivery *delivery)
 	struct job job = {0};
 
 	int r = store->operations->get(store, delivery->message.id, &job, &err);
-	bool is_finished = r == 0 && job.status != JOB_QUEUED && job.status != JOB_RUNNING;
-	if (is_finished || r == STORE_MISSING) {
+	if (r == STORE_MISSING || (r == 0 && job_is_finished(job.status)))
 		acknowledge(delivery);
-	} else {
-		if (r == 0 && job.status == JOB_RUNNING)
-			r = release_stale(delivery, &job, &err);
-		return_message(delivery, r == 0 ? 0 : WORKER_LEASE_MARGIN_SEC);
-	}
+	else
+		return_message(delivery, r == 0 ? lease_left_sec(&job) : RETRY_DELAY_SEC);
 	job_free(&job);
 }
 
@@ -144,7 +138,8 @@ static bool claim(struct delivery *delivery)
 	struct store *store = delivery->context->service->store;
 	struct sandbox_error err = {0};
 
-	int r = store->operations->claim(store, delivery->message.id, &delivery->job, &err);
+	int r = store->operations->claim(
+		store, delivery->message.id, &delivery->context->lease, &delivery->job, &err);
 	if (r == STORE_CONFLICT) {
 		resolve_conflict(delivery);
 	} else if (r == STORE_MISSING) {
@@ -164,7 +159,7 @@ static bool receive(struct delivery *delivery)
 	struct sandbox_error err = {0};
 
 	int r = queue->operations->receive(
-		queue, RECEIVE_WAIT_MSEC, context->lease_sec, &delivery->message, &err);
+		queue, RECEIVE_WAIT_MSEC, context->lease.sec, &delivery->message, &err);
 	if (r < 0)
 		pause_after(context, "queue.receive", &err);
 	return r == 0;
@@ -174,15 +169,16 @@ static bool receive(struct delivery *delivery)
 static bool take_at_once(struct delivery *delivery)
 {
 	const struct service *service = delivery->context->service;
+	const struct store_lease *lease = &delivery->context->lease;
 	struct queue *queue = service->queue;
 	struct store *store = service->store;
 	struct sandbox_error err = {0};
 
 	if (!batch_begin(service->batch))
 		return false;
-	int r = queue->operations->receive(queue, 0, delivery->context->lease_sec, &delivery->message, &err);
+	int r = queue->operations->receive(queue, 0, lease->sec, &delivery->message, &err);
 	if (r == 0)
-		r = store->operations->claim(store, delivery->message.id, &delivery->job, &err);
+		r = store->operations->claim(store, delivery->message.id, lease, &delivery->job, &err);
 	if (batch_end(service->batch, r == 0))
 		return true;
 	job_free(&delivery->job);
@@ -192,13 +188,13 @@ static bool take_at_once(struct delivery *delivery)
 /* --- the result ----------------------------------------------------------------------------------------------- */
 
 /* An output has its job's name, whichever attempt it is of: who stores one must still have the job, and have it for as
- * long as storing takes. */
-static int keep_lease(const struct delivery *delivery, struct sandbox_error *err)
+ * long as storing takes (the keeper goes on). */
+static int keep_claim(const struct delivery *delivery, struct sandbox_error *err)
 {
-	struct queue *queue = delivery->context->service->queue;
+	struct store *store = delivery->context->service->store;
 
-	int r = queue->operations->extend(queue, &delivery->message, WORKER_LEASE_MARGIN_SEC, err);
-	return r == QUEUE_STALE ? DELIVERY_STALE : r;
+	int r = store->operations->renew(store, &delivery->job, delivery->context->lease.sec, err);
+	return r > 0 ? DELIVERY_STALE : r;
 }
 
 static int store_output(struct delivery *delivery, struct sandbox_error *err)
@@ -252,7 +248,7 @@ static void finish(struct delivery *delivery)
 		return;
 	}
 	acknowledge(delivery);
-	if (r == STORE_CONFLICT)
+	if (r > 0)
 		log_superseded(&delivery->job);
 	else
 		note_finished(delivery);
@@ -303,12 +299,12 @@ static int perform(struct delivery *delivery, struct sandbox_error *err)
 		languages_find(delivery->context->service->languages, delivery->job.language);
 	if (policy == NULL)
 		return error_set(err, ENOENT, "worker.language", "the language is no longer offered");
-	int r = runner_run(&delivery->context->runner, policy, &delivery->job, &delivery->output, err);
+	int r = runner_run(&delivery->worker->runner, policy, &delivery->job, &delivery->output, err);
 	if (r != 0)
 		return r;
 	if (finish_at_once(delivery))
 		return DELIVERY_DONE;
-	r = keep_lease(delivery, err);
+	r = keep_claim(delivery, err);
 	return r == 0 ? store_output(delivery, err) : r;
 }
 
@@ -342,15 +338,28 @@ static void conclude(struct delivery *delivery, int r, const struct sandbox_erro
 	}
 }
 
-void worker_next(struct worker_context *context)
+/* The keeper keeps the claim until the result is stored, and may find that it is lost while the job runs. */
+static void see_through(struct delivery *delivery)
 {
-	struct delivery delivery = {.context = context, .output.fd = -1};
+	struct keeper *keeper = delivery->worker->keeper;
 	struct sandbox_error err = {0};
 
+	keeper_hold(keeper, &delivery->message, &delivery->job);
+	int r = perform(delivery, &err);
+	if (!keeper_let_go(keeper) && r == RUNNER_STOPPED)
+		r = DELIVERY_STALE;
+	conclude(delivery, r, &err);
+}
+
+void worker_next(struct worker *worker)
+{
+	struct delivery delivery = {.worker = worker, .context = worker->context, .output.fd = -1};
+	struct metrics *metrics = worker->context->service->metrics;
+
 	if (take_at_once(&delivery) || (receive(&delivery) && claim(&delivery))) {
-		metrics_started(context->service->metrics);
-		conclude(&delivery, perform(&delivery, &err), &err);
-		metrics_stopped(context->service->metrics);
+		metrics_started(metrics);
+		see_through(&delivery);
+		metrics_stopped(metrics);
 	}
 	runner_output_close(&delivery.output);
 	job_free(&delivery.job);

@@ -49,7 +49,7 @@ static int finish(struct store *store, struct job *job)
 {
 	struct job claimed = {0};
 
-	int r = store->operations->claim(store, job->id, &claimed, NULL);
+	int r = store->operations->claim(store, job->id, &(struct store_lease){60, ""}, &claimed, NULL);
 	job->attempt = claimed.attempt;
 	job_free(&claimed);
 	job->status = JOB_COMPLETED;

@@ -253,6 +253,30 @@ void objects_contract_shows_whole_objects_only(struct objects *objects)
 	free(first);
 }
 
+void objects_contract_removes_an_object(struct objects *objects)
+{
+	char small[CONTRACT_NAME_SIZE], large[CONTRACT_NAME_SIZE], kept[CONTRACT_NAME_SIZE];
+	char *bytes = calloc(1, WHOLE);
+	uint64_t size;
+	int fd = -1;
+
+	ck_assert_ptr_nonnull(bytes);
+	contract_name(small);
+	contract_name(large);
+	contract_name(kept);
+	contract_put(objects, small, "x", 1);
+	contract_put(objects, kept, "k", 1);
+	contract_put(objects, large, bytes, WHOLE);
+	EXPECT(OBJECTS(remove)(objects, small, &err), 0);
+	EXPECT(OBJECTS(remove)(objects, large, &err), 0);
+	EXPECT(OBJECTS(open)(objects, small, &fd, &size, &err), OBJECTS_MISSING);
+	EXPECT(OBJECTS(open)(objects, large, &fd, &size, &err), OBJECTS_MISSING);
+	EXPECT(OBJECTS(remove)(objects, small, &err), 0);
+	EXPECT(OBJECTS(remove)(objects, "outputs/../x", &err), -EINVAL);
+	contract_expect_object(objects, kept, "k", 1);
+	free(bytes);
+}
+
 void objects_contract_makes_links(struct objects *objects)
 {
 	char name[CONTRACT_NAME_SIZE], *url = NULL;

@@ -15,6 +15,7 @@
 	X(says_which_object_is_missing)                                                                      \
 	X(takes_no_other_names)                                                                              \
 	X(shows_whole_objects_only)                                                                          \
+	X(removes_an_object)                                                                                 \
 	X(makes_links)                                                                                       \
 	X(answers_a_ping)
 

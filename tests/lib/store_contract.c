@@ -54,11 +54,13 @@ void contract_create(struct store *store, char id[JOB_ID_SIZE])
 	job_free(&job);
 }
 
-static struct job claim(struct store *store, const char *id)
+static const struct store_lease long_lease = {.sec = 600, .worker = "http://127.0.0.1:1"};
+
+struct job contract_claim(struct store *store, const char *id)
 {
 	struct job job = {0};
 
-	EXPECT(STORE(claim)(store, id, &job, &err), 0);
+	EXPECT(STORE(claim)(store, id, &long_lease, &job, &err), 0);
 	return job;
 }
 
@@ -78,15 +80,11 @@ void contract_expect_status(struct store *store, const char *id, enum job_status
 	job_free(&job);
 }
 
-static void expect_same(const struct job *a, const struct job *b)
+void contract_expect_same(const struct job *a, const struct job *b)
 {
 	ck_assert_str_eq(a->id, b->id);
 	ck_assert_str_eq(a->user_id, b->user_id);
 	ck_assert_str_eq(a->language, b->language);
-	ck_assert_uint_eq(a->code_size, b->code_size);
-	ck_assert_mem_eq(a->code, b->code, b->code_size + 1);
-	ck_assert_uint_eq(a->input_size, b->input_size);
-	ck_assert_mem_eq(a->input, b->input, b->input_size + 1);
 	ck_assert_int_eq((int)a->status, (int)b->status);
 	ck_assert_int_eq((int)a->verdict, (int)b->verdict);
 	ck_assert_uint_eq(a->attempt, b->attempt);
@@ -97,6 +95,7 @@ static void expect_same(const struct job *a, const struct job *b)
 	ck_assert_int_eq(a->updated_usec, b->updated_usec);
 	ck_assert_int_eq(a->started_usec, b->started_usec);
 	ck_assert_int_eq(a->completed_usec, b->completed_usec);
+	ck_assert_int_eq(a->expires_usec, b->expires_usec);
 	ck_assert_int_eq(a->exec_duration_usec, b->exec_duration_usec);
 	ck_assert_int_eq(a->has_compile, b->has_compile);
 	ck_assert_int_eq(a->is_compile_cached, b->is_compile_cached);
@@ -105,14 +104,33 @@ static void expect_same(const struct job *a, const struct job *b)
 	ck_assert_mem_eq(&a->run, &b->run, sizeof(a->run));
 }
 
-/* The store has exactly JOB. */
-static void expect_stored(struct store *store, const struct job *job)
+static void expect_same_source(const struct job *a, const struct job *b)
+{
+	ck_assert_uint_eq(a->code_size, b->code_size);
+	ck_assert_mem_eq(a->code, b->code, b->code_size + 1);
+	ck_assert_uint_eq(a->input_size, b->input_size);
+	ck_assert_mem_eq(a->input, b->input, b->input_size + 1);
+}
+
+/* The store has exactly JOB; who only asks about it does not get code and input. */
+void contract_expect_stored(struct store *store, const struct job *job)
 {
 	struct job found = {0};
 
 	EXPECT(STORE(get)(store, job->id, &found, &err), 0);
-	expect_same(&found, job);
+	contract_expect_same(&found, job);
+	ck_assert_ptr_null(found.code);
+	ck_assert_ptr_null(found.input);
 	job_free(&found);
+}
+
+/* It has JOB, and gives its code and input to who claims it. */
+static void expect_claimed(struct store *store, const struct job *job)
+{
+	contract_expect_stored(store, job);
+	struct job claimed = contract_claim(store, job->id);
+	expect_same_source(&claimed, job);
+	job_free(&claimed);
 }
 
 /* --- create and get --------------------------------------------------------------------------------------------- */
@@ -122,7 +140,7 @@ void store_contract_keeps_what_was_submitted(struct store *store)
 	struct job job = contract_job("go", "package main // \xe2\x82\xac '\"\\\r\n\t\x01", "1 2\n");
 
 	EXPECT(STORE(create)(store, &job, &err), 0);
-	expect_stored(store, &job);
+	expect_claimed(store, &job);
 	job_free(&job);
 }
 
@@ -143,7 +161,7 @@ void store_contract_keeps_code_and_input_at_their_bounds(struct store *store)
 	struct job job = contract_job("cpp", code, input);
 
 	EXPECT(STORE(create)(store, &job, &err), 0);
-	expect_stored(store, &job);
+	expect_claimed(store, &job);
 	job_free(&job);
 	free(code);
 	free(input);
@@ -157,7 +175,7 @@ void store_contract_creates_an_id_once(struct store *store)
 	memcpy(second.id, first.id, sizeof(second.id));
 	EXPECT(STORE(create)(store, &first, &err), 0);
 	EXPECT(STORE(create)(store, &second, &err), STORE_EXISTS);
-	expect_stored(store, &first);
+	expect_claimed(store, &first);
 	job_free(&first);
 	job_free(&second);
 }
@@ -169,12 +187,15 @@ void store_contract_knows_no_other_jobs(struct store *store)
 
 	contract_create(store, id);
 	job_new_id(job.id);
+	job.attempt = 1;
 	memcpy(id, job.id, sizeof(id));
 	EXPECT(STORE(get)(store, id, &job, &err), STORE_MISSING);
-	EXPECT(STORE(claim)(store, id, &job, &err), STORE_MISSING);
-	EXPECT(STORE(release)(store, id, 1, false, &err), STORE_MISSING);
+	EXPECT(STORE(claim)(store, id, &long_lease, &job, &err), STORE_MISSING);
+	EXPECT(STORE(renew)(store, &job, 60, &err), STORE_MISSING);
+	EXPECT(STORE(release)(store, &job, false, &err), STORE_MISSING);
 	contract_complete(&job);
 	EXPECT(STORE(finish)(store, &job, &err), STORE_MISSING);
+	EXPECT(STORE(bury)(store, &job, &err), STORE_MISSING);
 	ck_assert_ptr_null(job.user_id);
 }
 
@@ -187,15 +208,17 @@ void store_contract_claims_a_job_once(struct store *store)
 
 	contract_create(store, id);
 	int64_t before = job_now_usec();
-	struct job job = claim(store, id);
+	struct job job = contract_claim(store, id);
 	ck_assert_int_eq((int)job.status, JOB_RUNNING);
 	ck_assert_uint_eq(job.attempt, 1);
 	ck_assert_int_ge(job.started_usec, before);
 	ck_assert_int_le(job.started_usec, job_now_usec());
 	ck_assert_str_eq(job.code, "int main() {}\n");
-	expect_stored(store, &job);
-	EXPECT(STORE(claim)(store, id, &again, &err), STORE_CONFLICT);
-	expect_stored(store, &job);
+	ck_assert_str_eq(job.worker, long_lease.worker);
+	ck_assert_int_ge(job.lease_usec, before + INT64_C(600) * 1000000);
+	contract_expect_stored(store, &job);
+	EXPECT(STORE(claim)(store, id, &long_lease, &again, &err), STORE_CONFLICT);
+	contract_expect_stored(store, &job);
 	job_free(&job);
 }
 
@@ -227,7 +250,7 @@ void store_contract_keeps_the_result(struct store *store)
 	char id[JOB_ID_SIZE];
 
 	contract_create(store, id);
-	struct job job = claim(store, id);
+	struct job job = contract_claim(store, id);
 	contract_complete(&job);
 	job.error = copy("main.cpp:1: error: \xe2\x80\x98x\xe2\x80\x99\n");
 	job.output_path = copy("outputs/x.txt");
@@ -237,7 +260,7 @@ void store_contract_keeps_the_result(struct store *store)
 	job.compile = some_result(100);
 	job.run = some_result(7);
 	EXPECT(STORE(finish)(store, &job, &err), 0);
-	expect_stored(store, &job);
+	contract_expect_stored(store, &job);
 	job_free(&job);
 }
 
@@ -248,12 +271,12 @@ void store_contract_keeps_every_verdict_and_status(struct store *store)
 
 	for (unsigned verdict = REPORT_NONE + 1; verdict < REPORT_VERDICT_N; verdict++) {
 		contract_create(store, id);
-		struct job job = claim(store, id);
+		struct job job = contract_claim(store, id);
 		contract_complete(&job);
 		job.verdict = (enum report_verdict)verdict;
 		job.status = statuses[verdict % 4];
 		EXPECT(STORE(finish)(store, &job, &err), 0);
-		expect_stored(store, &job);
+		contract_expect_stored(store, &job);
 		job_free(&job);
 	}
 }
@@ -264,16 +287,18 @@ void store_contract_takes_the_first_result_only(struct store *store)
 	char id[JOB_ID_SIZE];
 
 	contract_create(store, id);
-	struct job job = claim(store, id);
+	struct job job = contract_claim(store, id);
 	contract_complete(&job);
 	EXPECT(STORE(finish)(store, &job, &err), 0);
 	struct job second = job;
 	second.status = JOB_FAILED;
 	second.verdict = REPORT_RUNTIME_ERROR;
 	EXPECT(STORE(finish)(store, &second, &err), STORE_CONFLICT);
-	EXPECT(STORE(claim)(store, id, &again, &err), STORE_CONFLICT);
-	EXPECT(STORE(release)(store, id, 1, false, &err), STORE_CONFLICT);
-	expect_stored(store, &job);
+	EXPECT(STORE(claim)(store, id, &long_lease, &again, &err), STORE_CONFLICT);
+	EXPECT(STORE(release)(store, &job, false, &err), STORE_CONFLICT);
+	EXPECT(STORE(renew)(store, &job, 60, &err), STORE_CONFLICT);
+	EXPECT(STORE(bury)(store, &second, &err), STORE_CONFLICT);
+	contract_expect_stored(store, &job);
 	job_free(&job);
 }
 
@@ -282,15 +307,17 @@ void store_contract_takes_no_result_of_an_old_attempt(struct store *store)
 	char id[JOB_ID_SIZE];
 
 	contract_create(store, id);
-	struct job old = claim(store, id);
-	EXPECT(STORE(release)(store, id, old.attempt, false, &err), 0);
-	struct job job = claim(store, id);
+	struct job old = contract_claim(store, id);
+	EXPECT(STORE(release)(store, &old, false, &err), 0);
+	struct job job = contract_claim(store, id);
+	EXPECT(STORE(renew)(store, &old, 60, &err), STORE_CONFLICT);
+	EXPECT(STORE(release)(store, &old, false, &err), STORE_CONFLICT);
 	contract_complete(&old);
 	EXPECT(STORE(finish)(store, &old, &err), STORE_CONFLICT);
-	expect_stored(store, &job);
+	contract_expect_stored(store, &job);
 	contract_complete(&job);
 	EXPECT(STORE(finish)(store, &job, &err), 0);
-	expect_stored(store, &job);
+	contract_expect_stored(store, &job);
 	job_free(&old);
 	job_free(&job);
 }
@@ -303,11 +330,11 @@ void store_contract_takes_no_result_of_a_job_that_is_not_running(struct store *s
 	struct job result = job;
 	contract_complete(&result);
 	EXPECT(STORE(finish)(store, &result, &err), STORE_CONFLICT);
-	expect_stored(store, &job);
+	contract_expect_stored(store, &job);
 	job_free(&job);
 }
 
-/* --- release and recover ---------------------------------------------------------------------------------------- */
+/* --- release ---------------------------------------------------------------------------------------- */
 
 void store_contract_releases_for_another_attempt(struct store *store)
 {
@@ -316,10 +343,10 @@ void store_contract_releases_for_another_attempt(struct store *store)
 
 	contract_create(store, id);
 	for (uint32_t attempt = 1; attempt <= 3; attempt++) {
-		job = claim(store, id);
+		job = contract_claim(store, id);
 		ck_assert_uint_eq(job.attempt, attempt);
+		EXPECT(STORE(release)(store, &job, attempt != 2, &err), 0);
 		job_free(&job);
-		EXPECT(STORE(release)(store, id, attempt, attempt != 2, &err), 0);
 		EXPECT(STORE(get)(store, id, &job, &err), 0);
 		ck_assert_uint_eq(job.failures, attempt == 1 ? 1 : attempt - 1);
 		ck_assert_int_eq((int)job.status, JOB_QUEUED);
@@ -334,13 +361,15 @@ void store_contract_releases_only_the_running_attempt(struct store *store)
 	char id[JOB_ID_SIZE];
 
 	contract_create(store, id);
-	EXPECT(STORE(release)(store, id, 0, false, &err), STORE_CONFLICT);
-	struct job job = claim(store, id);
-	EXPECT(STORE(release)(store, id, 0, false, &err), STORE_CONFLICT);
-	EXPECT(STORE(release)(store, id, 2, false, &err), STORE_CONFLICT);
-	expect_stored(store, &job);
+	struct job job = contract_claim(store, id);
+	struct job other = job;
+	for (other.attempt = 0; other.attempt <= 2; other.attempt += 2)
+		EXPECT(STORE(release)(store, &other, false, &err), STORE_CONFLICT);
+	contract_expect_stored(store, &job);
 	job_free(&job);
 }
+
+/* --- recover ---------------------------------------------------------------------------------------------------- */
 
 enum { RECOVERED = 8 };
 
@@ -369,7 +398,7 @@ void store_contract_recovers_unfinished_jobs_in_order(struct store *store)
 
 	for (size_t i = 0; i < 4; i++)
 		contract_create(store, ids[i]);
-	struct job running = claim(store, ids[2]), finished = claim(store, ids[1]);
+	struct job running = contract_claim(store, ids[2]), finished = contract_claim(store, ids[1]);
 	contract_complete(&finished);
 	EXPECT(STORE(finish)(store, &finished, &err), 0);
 	EXPECT(STORE(recover)(store, note, &recovered, &err), 0);
@@ -378,11 +407,11 @@ void store_contract_recovers_unfinished_jobs_in_order(struct store *store)
 	ck_assert_str_eq(recovered.ids[1], ids[2]);
 	ck_assert_str_eq(recovered.ids[2], ids[3]);
 	contract_expect_status(store, ids[2], JOB_QUEUED);
-	expect_stored(store, &finished);
+	contract_expect_stored(store, &finished);
 	contract_complete(&running);
 	EXPECT(STORE(finish)(store, &running, &err), STORE_CONFLICT);
 	job_free(&running);
-	running = claim(store, ids[2]);
+	running = contract_claim(store, ids[2]);
 	ck_assert_uint_eq(running.attempt, 2);
 	ck_assert_uint_eq(running.failures, 0); /* that its process ended is none of the job's faults */
 	job_free(&running);
@@ -409,7 +438,7 @@ static int finish_it(const char *id, const char *language, void *user)
 {
 	struct recovered *recovered = user;
 	struct store *store = recovered->store;
-	struct job job = claim(store, id);
+	struct job job = contract_claim(store, id);
 
 	(void)language;
 	contract_complete(&job);
@@ -450,7 +479,7 @@ static void *claim_all(void *user)
 	for (size_t i = 0; i < JOBS; i++) {
 		struct sandbox_error mine = {0};
 		struct job job = {0};
-		int r = STORE(claim)(store, crowd->ids[i], &job, &mine);
+		int r = STORE(claim)(store, crowd->ids[i], &long_lease, &job, &mine);
 		if (r == 0) {
 			atomic_fetch_add(&crowd->claimed[i], 1);
 			contract_complete(&job);

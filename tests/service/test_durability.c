@@ -347,7 +347,8 @@ static size_t stop_cell(const struct supervisor *supervisor, pid_t pids[CELL_PID
 	return n;
 }
 
-/* The lease of a run that is stopped ends, another worker brings the result, and then the first one comes. */
+/* The lease of a run that is stopped ends, another worker brings the result, and then the first one comes, or finds that
+ * its claim is lost. */
 START_TEST(an_attempt_that_comes_too_late_changes_nothing)
 {
 	static const char *const two_workers[] = {"--workers=2", NULL};
@@ -369,6 +370,8 @@ START_TEST(an_attempt_that_comes_too_late_changes_nothing)
 	supervisor_wait_until_empty(&supervisor);
 	jobs_submit(&service, &submission, id);
 	size_t n = stop_cell(&supervisor, pids);
+	ck_assert_int_eq(
+		state_change(service.dir, "UPDATE jobs SET lease_usec = 0 WHERE status = 'running'"), 1);
 	ck_assert_int_ge(
 		state_change(service.dir, "UPDATE messages SET visible_usec = 0 WHERE receipt IS NOT NULL"),
 		1);

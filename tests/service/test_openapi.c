@@ -284,6 +284,14 @@ static const struct exchange {
 	{"download", "GET", "/objects/outputs/%%2e%%2e/url.key", NULL, NULL, 404, "not_found"},
 	{"submit", "GET", "/submit", NULL, NULL, 405, "method_not_allowed"},
 	{"submit", "OPTIONS", "/submit", NULL, NULL, 405, "method_not_allowed"},
+	{"jobs", "GET", "/jobs?userId=u", NULL, NULL, 200, NULL},
+	{"jobs", "GET", "/jobs?userId=u&limit=1", NULL, NULL, 200, NULL},
+	{"jobs", "GET", "/jobs", NULL, NULL, 400, "missing_field"},
+	{"jobs", "GET", "/jobs?userId=", NULL, NULL, 400, "invalid_value"},
+	{"jobs", "GET", "/jobs?userId=u&limit=0", NULL, NULL, 400, "invalid_value"},
+	{"jobs", "GET", "/jobs?userId=u&limit=101", NULL, NULL, 400, "invalid_value"},
+	{"jobs", "GET", "/jobs?userId=u&cursor=elsewhere", NULL, NULL, 400, "invalid_value"},
+	{"jobs", "POST", "/jobs", JSON_TYPE, "{}", 405, "method_not_allowed"},
 	{"status", "POST", "/status?id=%s", JSON_TYPE, "{}", 405, "method_not_allowed"},
 	{"result", "DELETE", "/result?id=%s", NULL, NULL, 405, "method_not_allowed"},
 	{"download", "PUT", "/objects/outputs/%s.txt", NULL, "x", 405, "method_not_allowed"},
@@ -394,7 +402,7 @@ static void check_half_sent(struct document *document, const struct test_service
 
 /* Needs a finished job, or a broken backend. */
 static const char *const beyond_refusals[] = {"ready 200", "result 200", "download 200", "submit 503",
-	"status 503", "result 503", "download 503", "metrics 503", NULL};
+	"status 503", "result 503", "jobs 503", "download 503", "metrics 503", NULL};
 
 START_TEST(answers_as_documented_without_a_supervisor)
 {

@@ -159,7 +159,7 @@ static int get(struct sandbox_error *err)
 	struct job job = {0};
 	int r = store->operations->get(store, ID, &job, err);
 
-	is_right = r < 0 || strcmp(job.input, "2 3") == 0;
+	is_right = r < 0 || strcmp(job.language, "cpp") == 0;
 	job_free(&job);
 	return r;
 }
@@ -167,9 +167,10 @@ static int get(struct sandbox_error *err)
 static int claim(struct sandbox_error *err)
 {
 	struct job job = {0};
-	int r = store->operations->claim(store, ID, &job, err);
+	int r = store->operations->claim(
+		store, ID, &(struct store_lease){60, "http://127.0.0.1:1"}, &job, err);
 
-	is_right = r < 0 || job.attempt == 1;
+	is_right = r < 0 || (job.attempt == 1 && strcmp(job.input, "2 3") == 0);
 	job_free(&job);
 	return r;
 }
@@ -191,7 +192,46 @@ static int finish(struct sandbox_error *err)
 
 static int release(struct sandbox_error *err)
 {
-	return store->operations->release(store, ID, 1, true, err);
+	struct job job = sample();
+
+	job.attempt = 1;
+	return store->operations->release(store, &job, true, err);
+}
+
+static int renew(struct sandbox_error *err)
+{
+	struct job job = sample();
+
+	job.attempt = 1;
+	return store->operations->renew(store, &job, 60, err);
+}
+
+static int bury(struct sandbox_error *err)
+{
+	static char error[] = "nobody could run it";
+	struct job job = {.id = ID, .status = JOB_FAILED, .verdict = REPORT_INTERNAL_ERROR, .error = error};
+
+	return store->operations->bury(store, &job, err);
+}
+
+static int list(struct sandbox_error *err)
+{
+	struct store_page page = {0};
+	int r = store->operations->list(store, "ann", NULL, 10, &page, err);
+
+	is_right = r < 0 || (page.n == 1 && strcmp(page.jobs[0].id, ID) == 0 && page.cursor == NULL);
+	store_page_free(&page);
+	return r;
+}
+
+/* Nothing has expired: nothing is touched. */
+static int expire(struct sandbox_error *err)
+{
+	unsigned n = 0;
+	int r = store->operations->expire(store, 10, NULL, NULL, &n, err);
+
+	is_right = n == 0;
+	return r;
 }
 
 static int count(const char *id, const char *language, void *user)
@@ -223,6 +263,10 @@ static const struct step steps[] = {
 	{"claim", JOB_QUEUED, JOB_RUNNING, claim},
 	{"finish", JOB_RUNNING, JOB_FAILED, finish},
 	{"release", JOB_RUNNING, JOB_QUEUED, release},
+	{"renew", JOB_RUNNING, JOB_RUNNING, renew},
+	{"bury", JOB_QUEUED, JOB_FAILED, bury},
+	{"list", JOB_QUEUED, JOB_QUEUED, list},
+	{"expire", JOB_FAILED, JOB_FAILED, expire},
 	{"recover", JOB_QUEUED, JOB_QUEUED, recover},
 	{"ping", JOB_QUEUED, JOB_QUEUED, ping},
 };

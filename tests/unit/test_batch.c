@@ -129,11 +129,13 @@ START_TEST(a_call_without_success_takes_the_others_along)
 	set_up();
 	struct job job = contract_job("cpp", "code", "input");
 	ck_assert_int_eq(fill(&job), 0);
-	ck_assert_int_eq(store->operations->claim(store, job.id, &taken, &err), 0);
+	taken = contract_claim(store, job.id);
 	job_free(&taken);
 	ck_assert(batch_begin(batch));
 	ck_assert_int_eq(queue->operations->receive(queue, 0, 60, &message, &err), 0);
-	ck_assert_int_eq(store->operations->claim(store, message.id, &taken, &err), STORE_CONFLICT);
+	ck_assert_int_eq(
+		store->operations->claim(store, message.id, &(struct store_lease){60, ""}, &taken, &err),
+		STORE_CONFLICT);
 	ck_assert(!batch_end(batch, false));
 	ck_assert_int_eq(queue->operations->depth(queue, &depth, &err), 0);
 	ck_assert_uint_eq(depth, 1);

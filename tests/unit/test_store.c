@@ -58,6 +58,7 @@ static void tear_down(void)
 	}                                                                                                    \
 	END_TEST
 STORE_CONTRACT(X)
+STORE_CONTRACT_RECOVERY(X)
 #undef X
 
 /* --- what it survives --------------------------------------------------------------------------------------------- */
@@ -70,7 +71,7 @@ START_TEST(is_there_after_it_was_closed)
 	set_up();
 	contract_create(store, ids[0]);
 	contract_create(store, ids[1]);
-	ck_assert_int_eq(store->operations->claim(store, ids[0], &job, &err), 0);
+	job = contract_claim(store, ids[0]);
 	close_store();
 	open_store();
 	contract_expect_status(store, ids[0], JOB_RUNNING);
@@ -283,7 +284,7 @@ START_TEST(syncs_results_without_being_asked)
 
 	set_up();
 	contract_create(store, id);
-	ck_assert_int_eq(store->operations->claim(store, id, &job, &err), 0);
+	job = contract_claim(store, id);
 	job.status = JOB_COMPLETED;
 	job.verdict = REPORT_ACCEPTED;
 	break_the_disk();
@@ -430,7 +431,8 @@ START_TEST(is_for_its_owner_only)
 END_TEST
 
 #define X(name) tcase_add_test(tc, name);
-TEST_PROGRAM("store", 120, STORE_CONTRACT(X) tcase_add_test(tc, is_there_after_it_was_closed);
+TEST_PROGRAM("store", 120,
+	     STORE_CONTRACT(X) STORE_CONTRACT_RECOVERY(X) tcase_add_test(tc, is_there_after_it_was_closed);
 	     tcase_add_test(tc, keeps_every_accepted_job_through_kill_9);
 	     tcase_add_test(tc, keeps_the_last_job_of_each_process_that_was_killed);
 	     tcase_add_test(tc, accepts_nothing_that_the_disk_does_not_take);
