@@ -26,14 +26,14 @@ static void work_exit(int argc, char **argv)
 	_exit((int)number(argc, argv, 0, 0));
 }
 
-/* What this process has used since it was cloned. */
+/* What this process has used since it was cloned. The clock of its one thread: under an RLIMIT_CPU the process's moves at ticks. */
 static void work_clock(int argc, char **argv)
 {
 	struct timespec ts = {0};
 
 	(void)argc, (void)argv;
 	say("reads"); /* what is needed to say so is in its place from now on */
-	int r = clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	int r = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	if (r == 0)
 		say("cpu_nsec=%llu",
 			(unsigned long long)ts.tv_sec * 1000000000u + (unsigned long long)ts.tv_nsec);
