@@ -269,7 +269,7 @@ static void reply_result(
 
 	api_base_url(request, base);
 	if (job->output_path != NULL)
-		r = objects->operations->url(objects, job->output_path, base, ttl_sec, &url, &err);
+		r = objects->operations->url(objects, job->output_path, base, &ttl_sec, &url, &err);
 	if (r < 0)
 		api_reply_unavailable(reply, "objects.url", &err);
 	else
@@ -291,22 +291,6 @@ void api_result(struct api *api, const struct http_request *request, struct http
 }
 
 /* --- GET /objects/outputs/<id>.txt ---------------------------------------------------------------------------- */
-
-/* Only names that put() was ever given reach the backend. */
-static bool object_name_ok(const char *name)
-{
-	static const char prefix[] = "outputs/";
-	char id[JOB_ID_SIZE];
-
-	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-		return false;
-	name += sizeof(prefix) - 1;
-	if (strlen(name) != JOB_ID_SIZE - 1 + strlen(".txt") || strcmp(name + JOB_ID_SIZE - 1, ".txt") != 0)
-		return false;
-	memcpy(id, name, JOB_ID_SIZE - 1);
-	id[JOB_ID_SIZE - 1] = '\0';
-	return job_id_ok(id);
-}
 
 /* 0: the link is good; an enum api_error_code with ERROR; or a negative errno with ERR: who knows. */
 static int check_link(struct api *api, const struct http_request *request, const char *name,
@@ -354,7 +338,7 @@ void api_object(struct api *api, const struct http_request *request, struct http
 	struct api_error error;
 	int r;
 
-	if (!object_name_ok(name))
+	if (strncmp(name, "outputs/", strlen("outputs/")) != 0 || !objects_name_ok(name))
 		r = api_error_set(&error, API_ERROR_NOT_FOUND, NULL, "there is nothing at this path");
 	else
 		r = check_link(api, request, name, &error, &err);

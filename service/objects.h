@@ -3,25 +3,33 @@
 
 #include "sandbox/base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct objects;
 
-enum { OBJECTS_MISSING = 1 };
+enum {
+	OBJECTS_MISSING = 1,
+	OBJECTS_NAME_SIZE = 64,
+};
+
+/* What an object is called: "outputs/<job id>.txt", or "sources/<job id>.json" (code and input too large for a store's
+ * own record). */
+bool objects_name_ok(const char *name);
 
 struct objects_operations {
 	/* Stores SIZE bytes from FD (a file; read from offset 0, its position is left alone) under NAME, replacing what was
-	 * there; whole or not at all. It is durable no later than what is written into the store afterwards. NAME:
-	 * "outputs/<job id>.txt"; any other is -EINVAL here and below. */
+	 * there; whole or not at all. It is durable no later than what is written into the store afterwards. A NAME
+	 * that objects_name_ok does not like is -EINVAL here and below. */
 	int (*put)(
 		struct objects *objects, const char *name, int fd, uint64_t size, struct sandbox_error *err);
 	/* A descriptor (owned by the caller) open for reading, and its size; or OBJECTS_MISSING. */
 	int (*open)(struct objects *objects, const char *name, int *ret_fd, uint64_t *ret_size,
 		struct sandbox_error *err);
-	/* A URL under which NAME can be downloaded without a key for TTL_SEC from now; BASE_URL is the service's own
-	 * address for backends that serve through it. *RET owned by the caller. */
-	int (*url)(struct objects *objects, const char *name, const char *base_url, unsigned ttl_sec,
+	/* A URL under which NAME can be downloaded without a key for *TTL_SEC from now, or for less, which is then there;
+	 * BASE_URL is the service's own address for backends that serve through it. *RET owned by the caller. */
+	int (*url)(struct objects *objects, const char *name, const char *base_url, unsigned *ttl_sec,
 		char **ret, struct sandbox_error *err);
 	/* Is QUERY ("expires=…&signature=…", already decoded into its two values) a valid signature for NAME now?
 	 * 0 yes; -EACCES no (stage "objects.signature" or "objects.expired"). Backends with URLs of their own: -ENOTSUP;

@@ -2,10 +2,11 @@
  *
  *   DIR/jobs.db, table objects         the small ones: no sync of their own, two of which would take longer than the job
  *   DIR/objects/outputs/<job id>.txt   the others
+ *   DIR/objects/sources/<job id>.json
  *   DIR/objects/tmp/                   what is being written; swept at open
  *   DIR/url.key                        the key of the signatures
  *
- * A name is checked to be of that one form before it is used, and it is resolved relative to held directories without
+ * A name is checked to be of one of these forms before it is used, and it is resolved relative to held directories without
  * following any link. */
 #include "service/objects.h"
 
@@ -71,23 +72,9 @@ static int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 
 /* --- names ---------------------------------------------------------------------------------------------------- */
 
-/* "outputs/" a job's id ".txt", and nothing else. */
-static bool name_ok(const char *name)
-{
-	static const char before[] = "outputs/", after[] = ".txt";
-	char id[JOB_ID_SIZE];
-
-	if (strlen(name) != sizeof(before) - 1 + sizeof(id) - 1 + sizeof(after) - 1 ||
-		strncmp(name, before, sizeof(before) - 1) != 0)
-		return false;
-	name += sizeof(before) - 1;
-	(void)snprintf(id, sizeof(id), "%s", name);
-	return job_id_ok(id) && strcmp(name + sizeof(id) - 1, after) == 0;
-}
-
 static int check_name(const char *name, struct sandbox_error *err)
 {
-	return name_ok(name) ? 0 : error_set(err, EINVAL, "objects.name", "no name of an object");
+	return objects_name_ok(name) ? 0 : error_set(err, EINVAL, "objects.name", "no name of an object");
 }
 
 /* --- put ------------------------------------------------------------------------------------------------------ */
@@ -123,17 +110,28 @@ static int fill_temporary(const struct objects_files *objects, const char *tempo
 	return r;
 }
 
+/* The directory of NAME. */
+static int open_folder(
+	const struct objects_files *objects, const char *name, const char *stage, struct sandbox_error *err)
+{
+	char folder[OBJECTS_NAME_SIZE];
+
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)strcspn(name, "/"), name);
+	int fd = open_beneath(objects->rootfd, folder, O_RDONLY | O_DIRECTORY, 0);
+	return fd < 0 ? error_errno(err, stage, "%s", folder) : fd;
+}
+
 /* The file takes its place, durably. */
 static int publish(const struct objects_files *objects, const char *temporary, const char *name,
 	struct sandbox_error *err)
 {
-	_cleanup_close_ int outputs = open_beneath(objects->rootfd, "outputs", O_RDONLY | O_DIRECTORY, 0);
-	if (outputs < 0)
-		return error_errno(err, "objects.put", "outputs");
-	if (renameat(objects->tmpfd, temporary, outputs, strchr(name, '/') + 1) < 0)
+	_cleanup_close_ int folder = open_folder(objects, name, "objects.put", err);
+	if (folder < 0)
+		return folder;
+	if (renameat(objects->tmpfd, temporary, folder, strchr(name, '/') + 1) < 0)
 		return error_errno(err, "objects.put", "rename to %s", name);
-	if (fsync(outputs) < 0)
-		return error_errno(err, "objects.put", "fsync of outputs");
+	if (fsync(folder) < 0)
+		return error_errno(err, "objects.put", "fsync of its folder");
 	return 0;
 }
 
@@ -277,10 +275,10 @@ static int objects_remove(struct objects *base, const char *name, struct sandbox
 		r = remove_small(objects, name, err);
 	if (r < 0)
 		return r;
-	_cleanup_close_ int outputs = open_beneath(objects->rootfd, "outputs", O_RDONLY | O_DIRECTORY, 0);
-	if (outputs < 0)
-		return error_errno(err, "objects.remove", "outputs");
-	if (unlinkat(outputs, strchr(name, '/') + 1, 0) < 0 && errno != ENOENT)
+	_cleanup_close_ int folder = open_folder(objects, name, "objects.remove", err);
+	if (folder < 0)
+		return folder;
+	if (unlinkat(folder, strchr(name, '/') + 1, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "objects.remove", "%s", name);
 	return 0;
 }
@@ -312,7 +310,7 @@ static int64_t now_sec(void)
 	return job_now_usec() / 1000000;
 }
 
-static int objects_url(struct objects *base, const char *name, const char *base_url, unsigned ttl_sec,
+static int objects_url(struct objects *base, const char *name, const char *base_url, unsigned *ttl_sec,
 	char **ret, struct sandbox_error *err)
 {
 	char expires[24], signature[SIGNATURE_SIZE];
@@ -321,7 +319,7 @@ static int objects_url(struct objects *base, const char *name, const char *base_
 	int r = check_name(name, err);
 	if (r < 0)
 		return r;
-	(void)snprintf(expires, sizeof(expires), "%" PRId64, now_sec() + ttl_sec);
+	(void)snprintf(expires, sizeof(expires), "%" PRId64, now_sec() + *ttl_sec);
 	r = sign(from_base(base), name, expires, signature, err);
 	if (r < 0)
 		return r;
@@ -343,7 +341,7 @@ static int objects_verify(struct objects *base, const char *name, const char *ex
 	static const char stage[] = "objects.signature";
 	char wanted[SIGNATURE_SIZE];
 
-	if (!name_ok(name) || strlen(signature) != sizeof(wanted) - 1)
+	if (!objects_name_ok(name) || strlen(signature) != sizeof(wanted) - 1)
 		return refuse(stage, err);
 	struct sandbox_error cause = {0};
 	int r = sign(from_base(base), name, expires, wanted, &cause);
@@ -450,12 +448,15 @@ static int open_directory(int dirfd, const char *name, int *ret, struct sandbox_
 static int open_directories(struct objects_files *objects, struct sandbox_error *err)
 {
 	_cleanup_close_ int outputs = -1;
+	_cleanup_close_ int sources = -1;
 
 	int r = open_directory(objects->dirfd, "objects", &objects->rootfd, err);
 	if (r == 0)
 		r = open_directory(objects->rootfd, "tmp", &objects->tmpfd, err);
 	if (r == 0)
 		r = open_directory(objects->rootfd, "outputs", &outputs, err);
+	if (r == 0)
+		r = open_directory(objects->rootfd, "sources", &sources, err);
 	if (r == 0 && (fsync(objects->rootfd) < 0 || fsync(objects->dirfd) < 0))
 		r = error_errno(err, "objects.open", "fsync");
 	return r;

@@ -82,6 +82,18 @@ void objects_contract_keeps_a_large_object(struct objects *objects)
 	contract_expect_object(objects, name, data, LARGE);
 }
 
+void objects_contract_keeps_sources_beside_outputs(struct objects *objects)
+{
+	char output[CONTRACT_NAME_SIZE], source[CONTRACT_NAME_SIZE + 1];
+
+	contract_name(output);
+	(void)snprintf(source, sizeof(source), "sources/%.*s.json", JOB_ID_SIZE - 1, strchr(output, '/') + 1);
+	contract_put(objects, output, "output", 6);
+	contract_put(objects, source, "{}", 2);
+	contract_expect_object(objects, output, "output", 6);
+	contract_expect_object(objects, source, "{}", 2);
+}
+
 void objects_contract_replaces_an_object(struct objects *objects)
 {
 	char name[CONTRACT_NAME_SIZE], other[CONTRACT_NAME_SIZE];
@@ -168,6 +180,7 @@ void objects_contract_takes_no_other_names(struct objects *objects)
 		"outputs/6c229b78-4e24-1cf4-b0b0-63d5d87ef910.txt",
 		"outputs/../../../../../../../../../etc/passwd.txt",
 		"outputs/6c229b78-4e24-4cf4-b0b0-63d5d87ef910.TXT",
+		"sources/6c229b78-4e24-4cf4-b0b0-63d5d87ef910.txt",
 		"inputs//6c229b78-4e24-4cf4-b0b0-63d5d87ef910.txt",
 		"/outputs/6c229b78-4e24-4cf4-b0b0-63d5d87ef910.tx",
 	};
@@ -179,7 +192,7 @@ void objects_contract_takes_no_other_names(struct objects *objects)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		EXPECT(OBJECTS(put)(objects, names[i], fd, 1, &err), -EINVAL);
 		EXPECT(OBJECTS(open)(objects, names[i], &none, &size, &err), -EINVAL);
-		EXPECT(OBJECTS(url)(objects, names[i], "http://x", 60, &url, &err), -EINVAL);
+		EXPECT(OBJECTS(url)(objects, names[i], "http://x", &(unsigned){60}, &url, &err), -EINVAL);
 		ck_assert_ptr_null(url);
 	}
 	ck_assert_int_eq(none, -1);
@@ -280,10 +293,12 @@ void objects_contract_removes_an_object(struct objects *objects)
 void objects_contract_makes_links(struct objects *objects)
 {
 	char name[CONTRACT_NAME_SIZE], *url = NULL;
+	unsigned ttl_sec = 60;
 
 	contract_name(name);
 	contract_put(objects, name, "x", 1);
-	EXPECT(OBJECTS(url)(objects, name, "http://127.0.0.1:1", 60, &url, &err), 0);
+	EXPECT(OBJECTS(url)(objects, name, "http://127.0.0.1:1", &ttl_sec, &url, &err), 0);
+	ck_assert_uint_le(ttl_sec, 60);
 	ck_assert_ptr_nonnull(strstr(url, "://"));
 	ck_assert_ptr_nonnull(strstr(url, name));
 	free(url);

@@ -8,6 +8,7 @@
 	X(keeps_every_byte)                                                                                  \
 	X(keeps_nothing_as_an_empty_object)                                                                  \
 	X(keeps_a_large_object)                                                                              \
+	X(keeps_sources_beside_outputs)                                                                      \
 	X(replaces_an_object)                                                                                \
 	X(reads_from_the_beginning_and_moves_nothing)                                                        \
 	X(takes_only_as_much_as_it_is_told)                                                                  \

@@ -534,7 +534,8 @@ START_TEST(a_link_is_right_or_refused)
 		wrong[64] = '\0';
 		err = (struct sandbox_error){0};
 		torture_arm(&turn);
-		int r = objects->operations->url(objects, OUTPUT, "http://localhost", 60, &url, &err);
+		int r = objects->operations->url(
+			objects, OUTPUT, "http://localhost", &(unsigned){60}, &url, &err);
 		if (r == 0)
 			(void)sscanf(strchr(url, '?'), "?expires=%31[0-9]&signature=%64[0-9a-f]", expires,
 				signature);

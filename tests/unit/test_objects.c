@@ -264,7 +264,7 @@ static struct link new_link(unsigned ttl_sec)
 
 	contract_name(link.name);
 	ck_assert_int_eq(
-		objects->operations->url(objects, link.name, "http://localhost:8080", ttl_sec, &url, &err),
+		objects->operations->url(objects, link.name, "http://localhost:8080", &ttl_sec, &url, &err),
 		0);
 	int length = snprintf(before, sizeof(before), "http://localhost:8080/objects/%s?", link.name);
 	ck_assert_int_eq(strncmp(url, before, (size_t)length), 0);
