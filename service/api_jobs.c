@@ -98,7 +98,8 @@ static int store_and_send(struct api *api, const struct job *job, struct sandbox
 		return error_set(err, EEXIST, "api.submit", "a fresh id exists already");
 	if (r < 0)
 		return r;
-	r = queue->operations->send(queue, job->id, job->language, err);
+	const struct job_ticket ticket = {job->id, job->language, job->is_urgent};
+	r = queue->operations->send(queue, &ticket, err);
 	if (r < 0)
 		take_back(store, job->id);
 	return r;

@@ -65,6 +65,7 @@ static const char *const versions[] = {
 	"ALTER TABLE jobs ADD COLUMN lease_usec INTEGER;"
 	"ALTER TABLE jobs ADD COLUMN worker TEXT;"
 	"ALTER TABLE jobs ADD COLUMN expires_usec INTEGER;"
+	"ALTER TABLE jobs ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX jobs_of_user ON jobs (user_id, seq);"
 	"CREATE INDEX jobs_expiring ON jobs (expires_usec) WHERE expires_usec IS NOT NULL;",
 };

@@ -173,6 +173,7 @@ json_t *job_json(const struct job *job)
 		{"startedAt", time_json(job->started_usec)},
 		{"completedAt", time_json(job->completed_usec)},
 		{"execDurationMs", duration_json(job->exec_duration_usec)},
+		{"priority", json_string(job->is_urgent ? "high" : "normal")},
 		{"attempt", json_integer(job->attempt)},
 		{"compile", step_json(job->has_compile, &job->compile)},
 		{"compileCached", json_boolean(job->is_compile_cached)},

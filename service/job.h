@@ -45,6 +45,7 @@ struct job {
 	size_t code_size;
 	char *input; /* as code; "" when absent */
 	size_t input_size;
+	bool is_urgent; /* it is taken up before those that are not */
 	enum job_status status;
 	enum report_verdict verdict;
 	uint32_t attempt;  /* claims so far */
@@ -65,6 +66,12 @@ struct job {
 	struct sandbox_result compile, run;
 };
 
+/* What a queue needs to know of a job. */
+struct job_ticket {
+	const char *id, *language;
+	bool is_urgent;
+};
+
 void job_free(struct job *job);	       /* frees what it holds, zeroes it; not the struct itself */
 void job_new_id(char id[JOB_ID_SIZE]); /* RFC 9562, version 4, from getrandom */
 bool job_id_ok(const char *id);	       /* exactly the form of job_new_id */
@@ -72,6 +79,6 @@ int64_t job_now_usec(void);
 void job_time_text(int64_t usec, char text[JOB_TIME_SIZE]);
 
 /* What GET /status shows: executionId userId language status verdict error outputPath stdoutPreview createdAt updatedAt
- * startedAt completedAt execDurationMs (a number with microseconds as fraction, or null) attempt compile run (as
+ * startedAt completedAt priority execDurationMs (a number with microseconds as fraction, or null) attempt compile run (as
  * report_result, or null). Never code nor input. Owned by the caller; NULL: no memory. */
 json_t *job_json(const struct job *job);

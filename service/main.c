@@ -218,14 +218,14 @@ static int open_waiters(struct program *program, struct sandbox_error *err)
 	return waiters_open(has_role(program, "worker") ? 0 : LOOK_MSEC, &program->service.waiters, err);
 }
 
-static int requeue(const char *id, const char *language, void *user)
+static int requeue(const struct job_ticket *ticket, void *user)
 {
 	struct service *service = user;
 	struct sandbox_error err = {0};
 
-	int r = service->queue->operations->send(service->queue, id, language, &err);
+	int r = service->queue->operations->send(service->queue, ticket, &err);
 	if (r < 0)
-		log_event(LOG_LEVEL_ERROR, "recover.failed", "s:id", id, "e:error", &err, NULL);
+		log_event(LOG_LEVEL_ERROR, "recover.failed", "s:id", ticket->id, "e:error", &err, NULL);
 	return r;
 }
 

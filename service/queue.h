@@ -14,6 +14,7 @@ struct queue_message {
 	char language[JOB_LANGUAGE_BYTES + 1];
 	char receipt[QUEUE_RECEIPT_SIZE]; /* names this delivery */
 	uint32_t receive_count;
+	const char *queue; /* the implementation's: which of several it came from */
 };
 
 enum {
@@ -24,9 +25,9 @@ enum {
 };
 
 struct queue_operations {
-	/* Embedded: a message for an id that is there already is no second one: it keeps its place and becomes visible at
+	/* Urgent ones are received before those that are not. Embedded: a message for an id that is there already is no second one: it keeps its place and becomes visible at
 	 * once, and the receipt of a delivery under way is stale (store->recover: whoever had it is gone). */
-	int (*send)(struct queue *queue, const char *id, const char *language, struct sandbox_error *err);
+	int (*send)(struct queue *queue, const struct job_ticket *ticket, struct sandbox_error *err);
 	/* Waits at most WAIT_MSEC for a message and leases it for LEASE_SEC. QUEUE_EMPTY when none came. */
 	int (*receive)(struct queue *queue, unsigned wait_msec, unsigned lease_sec, struct queue_message *ret,
 		struct sandbox_error *err);

@@ -16,10 +16,17 @@
 
 static const char stage[] = "queue.sqlite";
 
+#define NOT_URGENT "(1 << 61)" /* their numbers begin there */
+
 enum statement { SEND, LEASE, EXTEND, ACK, NACK, STATEMENT_N };
 
 static const char *const statements[STATEMENT_N] = {
-	[SEND] = "INSERT INTO messages (id, language, visible_usec, receive_count) VALUES (?, ?, 0, 0)"
+	/* In order of arrival, the urgent ones before the others. */
+	[SEND] = "INSERT INTO messages (seq, id, language, visible_usec, receive_count) VALUES ("
+		 "CASE WHEN ?1"
+		 " THEN coalesce((SELECT max(seq) FROM messages WHERE seq < " NOT_URGENT "), 0) + 1"
+		 " ELSE max(coalesce((SELECT max(seq) FROM messages), 0), " NOT_URGENT ") + 1 END,"
+		 " ?2, ?3, 0, 0)"
 		 " ON CONFLICT (id) DO UPDATE SET visible_usec = 0, receipt = NULL WHERE visible_usec <> 0",
 	[LEASE] = "UPDATE messages SET visible_usec = ?, receipt = ?, receive_count = receive_count + 1"
 		  " WHERE seq = (SELECT seq FROM messages WHERE visible_usec <= ? ORDER BY seq LIMIT 1)"
@@ -77,20 +84,21 @@ static int64_t seconds_from_now(unsigned seconds)
 /* --- send ----------------------------------------------------------------------------------------------------- */
 
 static int send_locked(
-	struct sqlite_client *client, const char *id, const char *language, struct sandbox_error *err)
+	struct sqlite_client *client, const struct job_ticket *ticket, struct sandbox_error *err)
 {
 	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, SEND);
 
-	sqlite_put_text(&call, id);
-	sqlite_put_text(&call, language);
+	sqlite_put_int(&call, ticket->is_urgent);
+	sqlite_put_text(&call, ticket->id);
+	sqlite_put_text(&call, ticket->language);
 	return sqlite_run(&call, err);
 }
 
-static int queue_send(struct queue *base, const char *id, const char *language, struct sandbox_error *err)
+static int queue_send(struct queue *base, const struct job_ticket *ticket, struct sandbox_error *err)
 {
 	struct queue_sqlite *queue = lock(base);
 
-	int r = send_locked(&queue->client, id, language, err);
+	int r = send_locked(&queue->client, ticket, err);
 	(void)pthread_cond_signal(&queue->arrived);
 	unlock(queue);
 	return r;

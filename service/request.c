@@ -19,13 +19,14 @@ struct field {
 	enum api_error_code too_long;
 };
 
-enum { FIELD_USER_ID, FIELD_LANGUAGE, FIELD_CODE, FIELD_INPUT, FIELD_N };
+enum { FIELD_USER_ID, FIELD_LANGUAGE, FIELD_CODE, FIELD_INPUT, FIELD_PRIORITY, FIELD_N };
 
 static const struct field fields[FIELD_N] = {
 	[FIELD_USER_ID] = {"userId", true, false, 1, JOB_USER_ID_BYTES, API_ERROR_INVALID_VALUE},
 	[FIELD_LANGUAGE] = {"language", true, false, 1, JOB_LANGUAGE_BYTES, API_ERROR_UNSUPPORTED_LANGUAGE},
 	[FIELD_CODE] = {"code", true, true, 1, 0, API_ERROR_TOO_LARGE},
 	[FIELD_INPUT] = {"input", false, true, 0, 0, API_ERROR_TOO_LARGE},
+	[FIELD_PRIORITY] = {"priority", false, false, 1, 16, API_ERROR_INVALID_VALUE},
 };
 
 enum {
@@ -91,7 +92,8 @@ static int refuse_unknown(const json_t *object, struct api_error *err)
 			i++;
 		if (i == FIELD_N)
 			return api_error_set(err, API_ERROR_UNKNOWN_FIELD, NULL,
-				"unknown field \"%.*s\"; known are userId, language, code and input",
+				"unknown field \"%.*s\"; known are userId, language, code, input and "
+				"priority",
 				shown_bytes(key), key);
 	}
 	return 0;
@@ -145,6 +147,15 @@ static int check(const json_t *root, const struct request_limits *limits, const 
 	return r;
 }
 
+static int check_priority(const json_t *value, struct api_error *err)
+{
+	const char *text = value ? json_string_value(value) : "normal";
+
+	if (strcmp(text, "normal") == 0 || strcmp(text, "high") == 0)
+		return 0;
+	return api_error_set(err, API_ERROR_INVALID_VALUE, "priority", "priority is normal or high");
+}
+
 static char *copy_text(const json_t *value, size_t *ret_size)
 {
 	size_t size = value ? json_string_length(value) : 0;
@@ -173,6 +184,8 @@ static int fill(struct job *job, const json_t *const values[FIELD_N])
 	job->language = TAKE_PTR(language);
 	job->code = TAKE_PTR(code);
 	job->input = TAKE_PTR(input);
+	job->is_urgent = values[FIELD_PRIORITY] != NULL &&
+			 strcmp(json_string_value(values[FIELD_PRIORITY]), "high") == 0;
 	return 0;
 }
 
@@ -190,6 +203,8 @@ int request_parse(const char *body, size_t size, const struct request_limits *li
 	if (r > 0)
 		return refuse_json(&error, err);
 	r = check(root, limits, values, err);
+	if (r == 0)
+		r = check_priority(values[FIELD_PRIORITY], err);
 	if (r == 0)
 		r = fill(job, values);
 	json_decref(root);

@@ -12,7 +12,8 @@ struct request_limits {
 /* The largest body that can hold a job within LIMITS: JSON may need six bytes ("\u0041") for one. */
 size_t request_body_max(const struct request_limits *limits);
 
-/* Reads {"userId", "language", "code", "input"} into JOB (user_id, language as the client spelled it, code, input;
+/* Reads {"userId", "language", "code", "input", "priority"} into JOB (user_id, language as the client spelled it, code, input,
+ * is_urgent;
  * caller: job_free) and checks each field's type, length and content. 0; an enum api_error_code (positive) with ERR
  * filled and JOB as it was; -ENOMEM. */
 int request_parse(const char *body, size_t size, const struct request_limits *limits, struct job *job,

@@ -61,11 +61,11 @@ struct store_operations {
 	 * is forgotten; its negative errno ends it. How many into *RET. A store that lets them go by itself removes none. */
 	int (*expire)(struct store *store, unsigned limit, int (*each)(const char *output_path, void *user),
 		void *user, unsigned *ret, struct sandbox_error *err);
-	/* Calls EACH with the id and language of every unfinished job in order of creation, to rebuild an embedded
+	/* Calls EACH with the ticket of every unfinished job in order of creation, to rebuild an embedded
 	 * queue at start; before that every running job becomes queued (the process that ran it is gone). EACH may use the
 	 * store; its negative errno ends it. From then until close this process is the one that runs these jobs: -EBUSY
 	 * when another one lives that did the same. With a queue that outlives its processes, nothing is to be done. */
-	int (*recover)(struct store *store, int (*each)(const char *id, const char *language, void *user),
+	int (*recover)(struct store *store, int (*each)(const struct job_ticket *ticket, void *user),
 		void *user, struct sandbox_error *err);
 	/* Is it usable now? */
 	int (*ping)(struct store *store, struct sandbox_error *err);

@@ -41,7 +41,8 @@ enum statement {
 
 static const char *const statements[STATEMENT_N] = {
 	[CREATE] = "INSERT INTO jobs (id, user_id, language, status, attempt, created_usec, updated_usec,"
-		   " expires_usec) VALUES (?, ?, ?, 'queued', 0, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+		   " expires_usec, urgent) VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?) ON CONFLICT (id) DO "
+		   "NOTHING",
 	[CREATE_SOURCE] = "INSERT INTO sources (job, code, input) VALUES (last_insert_rowid(), ?, ?)",
 	[GET] = "SELECT " STORE_SQLITE_COLUMNS " FROM jobs WHERE id = ?1 AND " LIVING("?2"),
 	[GET_WHOLE] = "SELECT " STORE_SQLITE_COLUMNS
@@ -64,7 +65,7 @@ static const char *const statements[STATEMENT_N] = {
 	/* In the words of the index: it, not the table of all jobs, is searched. */
 	[RECOVER] = "UPDATE jobs SET updated_usec = ?, started_usec = NULL, status = 'queued'"
 		    " WHERE status IN ('queued', 'running') AND status = 'running'",
-	[UNFINISHED] = "SELECT seq, id, language FROM jobs"
+	[UNFINISHED] = "SELECT seq, id, language, urgent FROM jobs"
 		       " WHERE status IN ('queued', 'running') AND seq > ? ORDER BY seq LIMIT 1",
 };
 
@@ -160,6 +161,7 @@ static int insert_job(struct sqlite_client *client, const struct job *job, struc
 	sqlite_put_int(&call, job->created_usec);
 	sqlite_put_int(&call, job->updated_usec);
 	put_time(&call, job->expires_usec);
+	sqlite_put_int(&call, job->is_urgent);
 	int r = sqlite_run(&call, err);
 	return r == 0 && sqlite_changes(client) == 0 ? STORE_EXISTS : r;
 }
@@ -466,9 +468,9 @@ static int requeue_running(struct sqlite_client *client, struct sandbox_error *e
 	return sqlite_run(&call, err);
 }
 
-/* The first unfinished job after *SEQ, which moves on. 1: there is one; 0: there is none. */
-static int next_unfinished(struct sqlite_client *client, int64_t *seq, char **ret_id, char **ret_language,
-	struct sandbox_error *err)
+/* The first unfinished job after *SEQ, which moves on; RET's texts are owned. 1: there is one; 0: there is none. */
+static int next_unfinished(
+	struct sqlite_client *client, int64_t *seq, struct job *ret, struct sandbox_error *err)
 {
 	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, UNFINISHED);
 
@@ -477,30 +479,31 @@ static int next_unfinished(struct sqlite_client *client, int64_t *seq, char **re
 	if (r <= 0)
 		return r;
 	*seq = sqlite_take_int(&call, 0);
-	*ret_id = sqlite_take_text(&call, NULL);
-	*ret_language = sqlite_take_text(&call, NULL);
+	sqlite_take_into(&call, ret->id, sizeof(ret->id));
+	ret->language = sqlite_take_text(&call, NULL);
+	ret->is_urgent = sqlite_take_int(&call, 0) != 0;
 	r = sqlite_taken(&call, err);
 	return r < 0 ? r : 1;
 }
 
 static int each_unfinished(struct store *store, int64_t *seq,
-	int (*each)(const char *id, const char *language, void *user), void *user, struct sandbox_error *err)
+	int (*each)(const struct job_ticket *ticket, void *user), void *user, struct sandbox_error *err)
 {
-	_cleanup_free_ char *id = NULL;
-	_cleanup_free_ char *language = NULL;
+	struct job job = {0};
 
 	struct sqlite_client *client = lock(store);
-	int r = next_unfinished(client, seq, &id, &language, err);
+	int r = next_unfinished(client, seq, &job, err);
 	sqlite_unlock(client);
-	if (r <= 0)
-		return r;
-	r = each(id, language, user);
-	if (r < 0)
-		return error_set(err, -r, stage, "job %s could not be queued again", id);
-	return 1;
+	if (r > 0) {
+		const struct job_ticket ticket = {job.id, job.language, job.is_urgent};
+		r = each(&ticket, user);
+		r = r < 0 ? error_set(err, -r, stage, "job %s could not be queued again", job.id) : 1;
+	}
+	job_free(&job);
+	return r;
 }
 
-static int store_recover(struct store *store, int (*each)(const char *id, const char *language, void *user),
+static int store_recover(struct store *store, int (*each)(const struct job_ticket *ticket, void *user),
 	void *user, struct sandbox_error *err)
 {
 	int64_t seq = 0;

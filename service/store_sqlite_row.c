@@ -73,5 +73,6 @@ int store_sqlite_row(struct sqlite_call *call, struct job *job, struct sandbox_e
 	job->lease_usec = sqlite_take_int(call, 0);
 	job->worker = sqlite_take_text(call, NULL);
 	job->expires_usec = sqlite_take_int(call, 0);
+	job->is_urgent = sqlite_take_int(call, 0) != 0;
 	return r < 0 ? r : sqlite_taken(call, err);
 }

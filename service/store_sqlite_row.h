@@ -8,7 +8,7 @@
 #define STORE_SQLITE_COLUMNS                                                                                 \
 	"id, user_id, language, status, verdict, attempt, error, output_path, stdout_preview,"               \
 	" created_usec, updated_usec, started_usec, completed_usec, exec_duration_usec, compile, run,"       \
-	" failures, compile_cached, lease_usec, worker, expires_usec"
+	" failures, compile_cached, lease_usec, worker, expires_usec, urgent"
 
 /* The next columns of CALL's row into JOB, which is all zeroes; the caller frees it in any case. -EUCLEAN with ERR: a
  * stored value has no meaning. */

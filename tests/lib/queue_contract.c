@@ -25,7 +25,7 @@ enum {
 void contract_send(struct queue *queue, char id[JOB_ID_SIZE])
 {
 	job_new_id(id);
-	EXPECT(QUEUE(send)(queue, id, "cpp", &err), 0);
+	EXPECT(QUEUE(send)(queue, &(struct job_ticket){id, "cpp", false}, &err), 0);
 }
 
 struct queue_message contract_receive(struct queue *queue, unsigned lease_sec)
@@ -59,7 +59,7 @@ void queue_contract_delivers_what_was_sent(struct queue *queue)
 	job_new_id(id);
 	memset(language, 'l', JOB_LANGUAGE_BYTES);
 	language[JOB_LANGUAGE_BYTES] = '\0';
-	EXPECT(QUEUE(send)(queue, id, language, &err), 0);
+	EXPECT(QUEUE(send)(queue, &(struct job_ticket){id, language, false}, &err), 0);
 	struct queue_message message = contract_receive(queue, LONG_SEC);
 	ck_assert_str_eq(message.id, id);
 	ck_assert_str_eq(message.language, language);
@@ -305,7 +305,7 @@ void queue_contract_gives_each_message_to_one_of_many_threads(struct queue *queu
 	for (size_t i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, receive_all, &crowd), 0);
 	for (size_t i = 0; i < MESSAGES; i++)
-		EXPECT(QUEUE(send)(queue, crowd.ids[i], "go", &err), 0);
+		EXPECT(QUEUE(send)(queue, &(struct job_ticket){crowd.ids[i], "go", false}, &err), 0);
 	for (size_t i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	ck_assert_uint_eq(atomic_load(&crowd.failures), 0);

@@ -95,6 +95,7 @@ void contract_expect_same(const struct job *a, const struct job *b)
 	ck_assert_int_eq(a->updated_usec, b->updated_usec);
 	ck_assert_int_eq(a->started_usec, b->started_usec);
 	ck_assert_int_eq(a->completed_usec, b->completed_usec);
+	ck_assert_int_eq(a->is_urgent, b->is_urgent);
 	ck_assert_int_eq(a->expires_usec, b->expires_usec);
 	ck_assert_int_eq(a->exec_duration_usec, b->exec_duration_usec);
 	ck_assert_int_eq(a->has_compile, b->has_compile);
@@ -139,6 +140,7 @@ void store_contract_keeps_what_was_submitted(struct store *store)
 {
 	struct job job = contract_job("go", "package main // \xe2\x82\xac '\"\\\r\n\t\x01", "1 2\n");
 
+	job.is_urgent = true;
 	EXPECT(STORE(create)(store, &job, &err), 0);
 	expect_claimed(store, &job);
 	job_free(&job);
@@ -379,15 +381,15 @@ struct recovered {
 	size_t n, stop_at;
 };
 
-static int note(const char *id, const char *language, void *user)
+static int note(const struct job_ticket *ticket, void *user)
 {
 	struct recovered *recovered = user;
 
 	ck_assert_uint_lt(recovered->n, RECOVERED);
-	ck_assert_str_eq(language, "cpp");
+	ck_assert_str_eq(ticket->language, "cpp");
 	if (recovered->n == recovered->stop_at)
 		return -EBUSY;
-	memcpy(recovered->ids[recovered->n++], id, JOB_ID_SIZE);
+	memcpy(recovered->ids[recovered->n++], ticket->id, JOB_ID_SIZE);
 	return 0;
 }
 
@@ -434,13 +436,12 @@ void store_contract_stops_recovering_at_an_error(struct store *store)
 	ck_assert_uint_eq(recovered.n, 3);
 }
 
-static int finish_it(const char *id, const char *language, void *user)
+static int finish_it(const struct job_ticket *ticket, void *user)
 {
 	struct recovered *recovered = user;
 	struct store *store = recovered->store;
-	struct job job = contract_claim(store, id);
+	struct job job = contract_claim(store, ticket->id);
 
-	(void)language;
 	contract_complete(&job);
 	EXPECT(STORE(finish)(store, &job, &err), 0);
 	job_free(&job);

@@ -251,6 +251,8 @@ static const struct exchange {
 	{"submit", "POST", "/submit", JSON_TYPE, JOB(",\"input\":\"\\u0000\""), 400, "invalid_json"},
 	{"submit", "POST", "/submit", JSON_TYPE, JOB(",\"input\":\"\xff\""), 400, "invalid_utf8"},
 	{"submit", "POST", "/submit", JSON_TYPE, JOB(",\"input\":1"), 400, "invalid_type"},
+	{"submit", "POST", "/submit", JSON_TYPE, JOB(",\"priority\":\"high\""), 202, NULL},
+	{"submit", "POST", "/submit", JSON_TYPE, JOB(",\"priority\":\"higher\""), 400, "invalid_value"},
 	{"submit", "POST", "/submit", JSON_TYPE, "[]", 400, "invalid_type"},
 	{"submit", "POST", "/submit", JSON_TYPE, JOB(",\"time\":\"1\""), 400, "unknown_field"},
 	{"submit", "POST", "/submit", JSON_TYPE, "{}", 400, "missing_field"},

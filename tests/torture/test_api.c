@@ -136,12 +136,11 @@ static const struct request submission = {"POST /submit HTTP/1.1\r\n" JSON "Cont
 					  "main() { return 0; }\",\"input\":\"2 3\"}",
 	202, false, "\"queued\""};
 
-static int count_whole(const char *id, const char *language, void *user)
+static int count_whole(const struct job_ticket *ticket, void *user)
 {
 	struct job job = {0};
-	int r = service.service.store->operations->get(service.service.store, id, &job, NULL);
+	int r = service.service.store->operations->get(service.service.store, ticket->id, &job, NULL);
 
-	(void)language;
 	job_free(&job);
 	++*(uint64_t *)user;
 	return r == 0 ? 0 : -EINVAL;

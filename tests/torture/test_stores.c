@@ -234,10 +234,9 @@ static int expire(struct sandbox_error *err)
 	return r;
 }
 
-static int count(const char *id, const char *language, void *user)
+static int count(const struct job_ticket *ticket, void *user)
 {
-	(void)id;
-	(void)language;
+	(void)ticket;
 	++*(unsigned *)user;
 	return 0;
 }
@@ -332,7 +331,7 @@ static struct queue_message message;
 
 static int send(struct sandbox_error *err)
 {
-	return queue->operations->send(queue, ID, "cpp", err);
+	return queue->operations->send(queue, &(struct job_ticket){ID, "cpp", false}, err);
 }
 
 static int receive(struct sandbox_error *err)

@@ -84,7 +84,7 @@ static int fill(const struct job *job)
 	int r = store->operations->create(store, job, &err);
 
 	if (r == 0)
-		r = queue->operations->send(queue, job->id, job->language, &err);
+		r = queue->operations->send(queue, &(struct job_ticket){job->id, job->language, false}, &err);
 	return r == 0 ? put_output(job->id) : r;
 }
 

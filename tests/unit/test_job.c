@@ -187,7 +187,8 @@ START_TEST(shows_a_queued_job_without_its_source)
 		"\"language\":\"cpp\",\"status\":\"queued\",\"verdict\":null,\"error\":null,"
 		"\"outputPath\":null,\"stdoutPreview\":null,\"createdAt\":\"2026-11-25T22:48:55.123Z\","
 		"\"updatedAt\":\"2026-11-25T22:48:55.123Z\",\"startedAt\":null,\"completedAt\":null,"
-		"\"execDurationMs\":null,\"attempt\":0,\"compile\":null,\"compileCached\":false,\"run\":"
+		"\"execDurationMs\":null,\"priority\":\"normal\",\"attempt\":0,\"compile\":null,"
+		"\"compileCached\":false,\"run\":"
 		"null}");
 	free(text);
 	job_free(&job);

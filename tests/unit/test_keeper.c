@@ -57,7 +57,7 @@ static struct job take(struct queue_message *message)
 	char id[JOB_ID_SIZE];
 
 	contract_create(store, id);
-	ck_assert_int_eq(queue->operations->send(queue, id, "cpp", &err), 0);
+	ck_assert_int_eq(queue->operations->send(queue, &(struct job_ticket){id, "cpp", false}, &err), 0);
 	*message = contract_receive(queue, LEASE_SEC);
 	ck_assert_int_eq(store->operations->claim(store, id, &lease, &job, &err), 0);
 	return job;

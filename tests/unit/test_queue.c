@@ -56,6 +56,31 @@ static void tear_down(void)
 QUEUE_CONTRACT(X)
 #undef X
 
+/* --- urgent ones --------------------------------------------------------------------------------------------------- */
+
+START_TEST(urgent_ones_come_first_each_kind_in_its_order)
+{
+	static const bool is_urgent[] = {false, true, false, true, true, false};
+	static const size_t order[] = {1, 3, 4, 0, 2, 5};
+	char ids[6][JOB_ID_SIZE];
+
+	set_up();
+	for (size_t round = 0; round < 2; round++) {
+		for (size_t i = 0; i < 6; i++) {
+			job_new_id(ids[i]);
+			const struct job_ticket ticket = {ids[i], "cpp", is_urgent[i]};
+			ck_assert_int_eq(queue->operations->send(queue, &ticket, &err), 0);
+		}
+		for (size_t i = 0; i < 6; i++) {
+			struct queue_message message = contract_receive(queue, 60);
+			ck_assert_str_eq(message.id, ids[order[i]]);
+			ck_assert_int_eq(queue->operations->ack(queue, &message, &err), 0);
+		}
+	}
+	tear_down();
+}
+END_TEST
+
 /* --- what this one keeps besides ---------------------------------------------------------------------------------- */
 
 enum { MESSAGES = 20 };
@@ -100,7 +125,7 @@ START_TEST(takes_a_second_message_for_an_id_as_none)
 	set_up();
 	contract_send(queue, ids[0]);
 	contract_send(queue, ids[1]);
-	ck_assert_int_eq(queue->operations->send(queue, ids[0], "cpp", &err), 0);
+	ck_assert_int_eq(queue->operations->send(queue, &(struct job_ticket){ids[0], "cpp", false}, &err), 0);
 	ck_assert_int_eq(queue->operations->depth(queue, &depth, &err), 0);
 	ck_assert_uint_eq(depth, 2);
 	ck_assert_str_eq(contract_receive(queue, 60).id, ids[0]);
@@ -117,7 +142,7 @@ START_TEST(ends_the_lease_of_what_is_sent_again)
 	set_up();
 	contract_send(queue, id);
 	struct queue_message old = contract_receive(queue, 3600);
-	ck_assert_int_eq(queue->operations->send(queue, id, "cpp", &err), 0);
+	ck_assert_int_eq(queue->operations->send(queue, &(struct job_ticket){id, "cpp", false}, &err), 0);
 	ck_assert_int_eq(queue->operations->ack(queue, &old, &err), QUEUE_STALE);
 	struct queue_message message = contract_receive(queue, 3600);
 	ck_assert_str_eq(message.id, id);
@@ -206,4 +231,5 @@ TEST_PROGRAM("queue", 120, QUEUE_CONTRACT(X) tcase_add_test(tc, delivers_in_orde
 	     tcase_add_test(tc, ends_the_lease_of_what_is_sent_again);
 	     tcase_add_test(tc, keeps_messages_and_leases_through_a_restart);
 	     tcase_add_test(tc, keeps_every_accepted_message_through_kill_9);
-	     tcase_add_test(tc, receives_what_another_process_sends);)
+	     tcase_add_test(tc, receives_what_another_process_sends);
+	     tcase_add_test(tc, urgent_ones_come_first_each_kind_in_its_order);)

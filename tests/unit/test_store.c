@@ -181,10 +181,9 @@ END_TEST
 
 /* --- more than one process ---------------------------------------------------------------------------------------- */
 
-static int ignore(const char *id, const char *language, void *user)
+static int ignore(const struct job_ticket *ticket, void *user)
 {
-	(void)id;
-	(void)language;
+	(void)ticket;
 	(void)user;
 	return 0;
 }
