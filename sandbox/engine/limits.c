@@ -105,10 +105,13 @@ static void check_cpu(struct sandbox_run *run)
 	bool has_slept = is_booked && used == run->cpu_seen_usec;
 	run->cpu_seen_usec = used;
 	run->is_near_cpu_limit = is_booked && !has_slept;
-	run->cpu_pause_nsec = has_slept ? run->cpu_pause_nsec * 2 : CPU_CHECK_MIN_NSEC;
-	if (run->cpu_pause_nsec > CPU_CHECK_MAX_NSEC)
-		run->cpu_pause_nsec = CPU_CHECK_MAX_NSEC;
-	uint64_t wait = (run->limits.cpu_usec - used) * 1000 / run->sandbox->cpus;
+	if (!has_slept)
+		run->cpu_pause_nsec = CPU_CHECK_MIN_NSEC;
+	else if (run->cpu_pause_nsec < CPU_CHECK_MAX_NSEC)
+		run->cpu_pause_nsec *= 2;
+	/* From afar, to where it is near: there the thread takes its place, so that it is not late at the limit itself. */
+	uint64_t left = run->limits.cpu_usec - used;
+	uint64_t wait = (left > lag ? left - lag : left) * 1000 / run->sandbox->cpus;
 	run->cpu_check_nsec = sys_now_nsec() + (wait > run->cpu_pause_nsec ? wait : run->cpu_pause_nsec);
 }
 
@@ -164,6 +167,7 @@ void limits_on_time(struct sandbox_run *run, uint64_t now_nsec)
 void limits_start(struct sandbox_run *run)
 {
 	run->deadline_nsec = run->started_nsec + run->limits.wall_usec * 1000;
+	run->cpu_pause_nsec = CPU_CHECK_MIN_NSEC;
 	run->cpu_check_nsec = run->started_nsec; /* at once: computes the first real one */
 	run->poll_nsec = run->cell->must_poll ? run->started_nsec + POLL_LONG_NSEC : NSEC_NEVER;
 }
