@@ -48,10 +48,10 @@ SERVICE_LIBS := -lmicrohttpd -lcurl -ljansson -lcrypto -lsqlite3 -lpthread
 CHECK_LIBS = $(shell pkg-config --libs check) -lyaml
 
 # The source lists are the folders: a new file needs no line here. sandbox/cli and service/main.c hold the programs.
-SUITES ?= unit torture sandbox faults attacks service soak bench fuzz vm
+SUITES ?= unit torture sandbox faults attacks service aws soak bench fuzz vm
 SANDBOX_SRC := $(filter-out sandbox/cli/%,$(wildcard sandbox/*/*.c))
 CLI_SRC := $(wildcard sandbox/cli/*.c)
-SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c))
+SERVICE_SRC := $(filter-out service/main.c,$(wildcard service/*.c service/aws/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TEST_SRC := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.c))
 TEST_SCRIPTS := $(foreach suite,$(SUITES),$(wildcard tests/$(suite)/test_*.sh))
@@ -164,6 +164,11 @@ test: $(CHOSEN_TESTS) $(CHOSEN_NEEDS) | deps
 .PHONY: asan
 asan:
 	$(MAKE) test MODE=asan SUITES='unit sandbox service' CHECKS=
+
+## test-aws: the backends in AWS, against emulators of SQS, DynamoDB and S3 (`make test` runs them as well)
+.PHONY: test-aws
+test-aws:
+	$(MAKE) test SUITES=aws CHECKS=
 
 ## test-vm: unit, sandbox and attack tests in virtual machines, several kernels (`make test` runs a selection)
 .PHONY: test-vm
@@ -315,8 +320,8 @@ build/analyze/%.tidy: % | deps
 #
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
-DEPS_GROUPS := build $(if $(filter run images verify test asan bench deps,$(GOALS)),images) \
-	$(if $(filter test asan torture faults soak kills fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
+DEPS_GROUPS := build $(if $(filter run images verify test test-aws asan bench deps,$(GOALS)),images) \
+	$(if $(filter test test-aws asan torture faults soak kills fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)
 .PHONY: deps

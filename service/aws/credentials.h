@@ -1,0 +1,61 @@
+/* credentials.h: where the keys come from, asked in this order, as AWS's own clients do it:
+ *
+ *   1 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+ *   2 the shared files: AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials), AWS_CONFIG_FILE (~/.aws/config), in them the
+ *     profile AWS_PROFILE ("default")
+ *   3 a web identity: AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (AWS_ROLE_SESSION_NAME), at STS
+ *   4 a container's endpoint: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN
+ *     or _TOKEN_FILE
+ *   5 the machine's (IMDSv2, never v1), unless AWS_EC2_METADATA_DISABLED is "true"; AWS_EC2_METADATA_SERVICE_ENDPOINT
+ *
+ * What has an end is fetched anew by a thread before it comes; if that fails, the old ones are used on and it is tried again. */
+#pragma once
+
+#include "service/aws/client.h"
+
+enum { AWS_KEY_SIZE = 256, AWS_TOKEN_SIZE = 8192 };
+
+struct aws_credentials {
+	char access_key[AWS_KEY_SIZE], secret[AWS_KEY_SIZE];
+	char token[AWS_TOKEN_SIZE]; /* "": none */
+	int64_t expires_usec;	    /* CLOCK_REALTIME; 0: never */
+};
+
+struct aws_chain;
+
+struct aws_chain_options {
+	const char *region;	  /* borrowed */
+	const char *sts_endpoint; /* NULL: the region's. Borrowed */
+	const char *ca_bundle;	  /* NULL: the system's. Borrowed */
+};
+
+/* Asks nobody. */
+int aws_chain_open(
+	const struct aws_chain_options *options, struct aws_chain **ret, struct sandbox_error *err);
+struct aws_chain *aws_chain_close(struct aws_chain *chain); /* accepts NULL, returns NULL */
+
+/* The credentials to use now into *RET (caller: aws_credentials_wipe). Waits for the first ones. -EACCES with ERR: there are
+ * none. */
+int aws_chain_get(struct aws_chain *chain, struct aws_credentials *ret, struct sandbox_error *err);
+void aws_credentials_wipe(struct aws_credentials *credentials);
+
+/* One source. 0; AWS_NOT_HERE: it is not configured; a negative errno with ERR: it is, but fails. For credentials.c. */
+enum { AWS_NOT_HERE = 1 };
+int aws_credentials_environment(struct aws_credentials *ret, struct sandbox_error *err);
+int aws_credentials_profile(struct aws_credentials *ret, struct sandbox_error *err);
+/* The value of KEY of the profile in the shared configuration. False: there is none. */
+bool aws_profile_get(const char *key, char *buf, size_t size);
+
+struct aws_transport;
+/* What a source asks over the network. */
+struct aws_sources {
+	struct aws_transport *transport; /* for STS */
+	struct aws_transport *direct;	 /* for addresses of this machine: through no proxy */
+	const char *region, *sts_endpoint;
+};
+int aws_credentials_web_identity(
+	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err);
+int aws_credentials_container(
+	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err);
+int aws_credentials_machine(
+	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err);
