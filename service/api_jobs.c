@@ -343,6 +343,8 @@ void api_object(struct api *api, const struct http_request *request, struct http
 		r = api_error_set(&error, API_ERROR_NOT_FOUND, NULL, "there is nothing at this path");
 	else
 		r = check_link(api, request, name, &error, &err);
+	if (r == -ENOTSUP) /* links go elsewhere */
+		r = api_error_set(&error, API_ERROR_NOT_FOUND, NULL, "there is nothing at this path");
 	if (r > 0)
 		http_reply_error(reply, &error);
 	else if (r < 0)

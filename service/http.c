@@ -87,11 +87,11 @@ static int start_daemon(struct http_server *server, const struct http_options *o
 {
 	server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
 		NULL, http_exchange_handle, &server->exchanges, MHD_OPTION_LISTEN_SOCKET, *listen_fd,
-		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES,
-		MHD_OPTION_CONNECTION_TIMEOUT, 2 * options->timeout_sec, MHD_OPTION_NOTIFY_COMPLETED,
-		http_exchange_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-		MHD_OPTION_END);
+		MHD_OPTION_THREAD_POOL_SIZE, options->threads ? options->threads : (unsigned)HTTP_THREADS,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HTTP_HEADER_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 2 * options->timeout_sec,
+		MHD_OPTION_NOTIFY_COMPLETED, http_exchange_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_END);
 	if (server->daemon == NULL)
 		return error_set(err, EIO, "http.start", "libmicrohttpd does not start");
 	(void)TAKE_FD(*listen_fd); /* the daemon closes it */

@@ -18,6 +18,7 @@ struct waiters;
 
 enum {
 	HTTP_THREADS = 4,
+	HTTP_THREADS_REMOTE = 32, /* where a handler waits for the network */
 	HTTP_CONNECTIONS = 256,
 	HTTP_HEADER_BYTES = 32 * 1024, /* request line and headers of one request, and its read buffer */
 	HTTP_BODIES_BYTES = 128 * 1024 * 1024, /* bodies of all unfinished requests together */
@@ -83,6 +84,7 @@ struct http_options {
 	size_t body_max;
 	struct http_handler handler;
 	struct waiters *waiters; /* borrowed; NULL: no reply comes later */
+	unsigned threads;	 /* in which handlers run; 0: HTTP_THREADS */
 };
 
 struct http_server;

@@ -1,6 +1,7 @@
 #include "service/janitor.h"
 
 #include "sandbox/base/log.h"
+#include "service/runner.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,8 +14,7 @@ enum {
 };
 
 struct janitor {
-	struct store *store;
-	struct objects *objects;
+	struct janitor_options options;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t stopping;
@@ -32,14 +32,49 @@ static int remove_output(const char *output_path, void *user)
 	return r;
 }
 
+/* Of a job that the queue has given up. It is dropped when that came too late, as the job has ended; it is kept for who may
+ * want to send it again. */
+static enum queue_fate end_dead_job(struct job_ticket *ticket, void *user)
+{
+	struct store *store = user;
+	struct sandbox_error err = {0};
+	struct job job = {0};
+
+	(void)snprintf(job.id, sizeof(job.id), "%s", ticket->id);
+	runner_fail(&job, "queue", "given up after too many deliveries; it waits in the dead-letter queue");
+	int r = store->operations->bury(store, &job, &err);
+	job_free(&job);
+	if (r == 0)
+		log_event(LOG_LEVEL_ERROR, "job.dead", "s:id", ticket->id, NULL);
+	if (r == STORE_CONFLICT)
+		r = store->operations->get(store, ticket->id, &job, &err);
+	bool is_over = r == STORE_MISSING ||
+		       (r == 0 && job_is_finished(job.status) && job.verdict != REPORT_INTERNAL_ERROR);
+	job_free(&job);
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "janitor.dead", "s:id", ticket->id, "e:error", &err, NULL);
+	return is_over ? QUEUE_DROP : QUEUE_KEEP;
+}
+
+static void look_after_the_dead(struct janitor *janitor)
+{
+	struct queue *queue = janitor->options.queue;
+	struct sandbox_error err = {0};
+	unsigned n;
+
+	if (queue->operations->dead(queue, ROUND_JOBS, end_dead_job, janitor->options.store, &n, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "janitor.dead", "e:error", &err, NULL);
+}
+
 /* How long until the next round. */
 static unsigned tidy(struct janitor *janitor)
 {
 	struct sandbox_error err = {0};
 	unsigned n = 0;
 
-	int r = janitor->store->operations->expire(
-		janitor->store, ROUND_JOBS, remove_output, janitor->objects, &n, &err);
+	struct store *store = janitor->options.store;
+	int r = store->operations->expire(
+		store, ROUND_JOBS, remove_output, janitor->options.objects, &n, &err);
 	if (r < 0)
 		log_event(LOG_LEVEL_WARN, "janitor.failed", "e:error", &err, NULL);
 	if (n > 0)
@@ -56,6 +91,7 @@ static void *work(void *user)
 	(void)pthread_mutex_lock(&janitor->lock);
 	while (!janitor->is_stopping) {
 		(void)pthread_mutex_unlock(&janitor->lock);
+		look_after_the_dead(janitor);
 		next.tv_sec += tidy(janitor);
 		(void)pthread_mutex_lock(&janitor->lock);
 		while (!janitor->is_stopping &&
@@ -66,16 +102,14 @@ static void *work(void *user)
 	return NULL;
 }
 
-int janitor_open(
-	struct store *store, struct objects *objects, struct janitor **ret, struct sandbox_error *err)
+int janitor_open(const struct janitor_options *options, struct janitor **ret, struct sandbox_error *err)
 {
 	struct janitor *janitor = calloc(1, sizeof(*janitor));
 	pthread_condattr_t attributes;
 
 	if (janitor == NULL)
 		return error_set(err, ENOMEM, "janitor", "no memory");
-	janitor->store = store;
-	janitor->objects = objects;
+	janitor->options = *options;
 	(void)pthread_mutex_init(&janitor->lock, NULL);
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -8,14 +8,17 @@
 #include "sandbox/base/ready.h"
 #include "service/api.h"
 #include "service/artifacts.h"
-#include "service/database.h"
+#include "service/backends.h"
 #include "service/janitor.h"
 #include "service/languages.h"
 #include "service/metrics.h"
+#include "service/redrive.h"
 #include "service/request.h"
+#include "service/setup.h"
 #include "service/waiters.h"
 #include "service/worker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -42,6 +45,18 @@ static const struct config_row rows[] = {
 		"so long a worker that has died holds on to its job; renewed while it lives"),
 	ROW("KEEP_DAYS", CONFIG_NUMBER, keep_days, 0, 36500, "0",
 		"days that jobs and outputs are kept; 0: for ever"),
+	ROW("DYNAMODB_TABLE", CONFIG_STRING, dynamodb_table, 1, 255, NULL,
+		"table of DynamoDB for the jobs; without: STATE_DIR"),
+	ROW("SQS_QUEUE_URL", CONFIG_STRING, queue_url, 1, 1024, NULL,
+		"queue of SQS; SQS_QUEUE_URL_CPP and the like in the environment: one of a language's own"),
+	ROW("SQS_QUEUE_URL_HIGH", CONFIG_STRING, urgent_queue_url, 1, 1024, NULL,
+		"queue for jobs of priority high, which is asked first"),
+	ROW("CODE_EXEC_BUCKET", CONFIG_STRING, bucket, 1, 63, NULL,
+		"bucket of S3 for outputs; without: STATE_DIR"),
+	ROW("S3_PUBLIC_ENDPOINT", CONFIG_STRING, s3_public_endpoint, 1, 1024, NULL,
+		"where downloaders find S3, if not where the service does"),
+	ROW("S3_PATH_STYLE", CONFIG_FLAG, is_s3_path_style, 0, 0, "no",
+		"the bucket's name goes into the path, as it does anyway with an endpoint of one's own"),
 	ROW("EXEC_TIMEOUT_SEC", CONFIG_NUMBER, exec_timeout_sec, 1, 3600, "10",
 		"seconds that a program may run, elapsed and of CPU time"),
 	ROW("EXEC_MEMORY", CONFIG_BYTES, memory_bytes, 0, 1ULL << 40, "0",
@@ -72,7 +87,9 @@ static const struct config_row rows[] = {
 };
 
 static const char usage[] = "cofferdam-service [options]\n"
-			    "The job service of Cofferdam: HTTP, queue, store and workers.\n";
+			    "The job service of Cofferdam: HTTP, queue, store and workers.\n"
+			    "cofferdam-service setup --help: makes table, queues and bucket in AWS.\n"
+			    "cofferdam-service redrive --help: queues jobs again that were given up there.\n";
 
 enum {
 	EXIT_USAGE = 2,
@@ -85,7 +102,8 @@ struct program {
 	struct service service;
 	char *socket;	 /* owned: the default's text */
 	char *directory; /* owned: STATE_DIR/service */
-	struct database *database;
+	int dirfd;	 /* owned: that directory */
+	struct backends *backends;
 	struct workers *workers;
 	struct janitor *janitor;
 	struct http_server *server;
@@ -153,11 +171,16 @@ static int make_directory(const char *path, mode_t mode, struct sandbox_error *e
 	return 0;
 }
 
-static int make_directories(struct program *program, struct sandbox_error *err)
+static int open_directories(struct program *program, struct sandbox_error *err)
 {
 	int r = make_directory(program->service.config.state_dir, 0755, err);
 
-	return r < 0 ? r : make_directory(program->directory, 0700, err);
+	if (r == 0)
+		r = make_directory(program->directory, 0700, err);
+	if (r < 0)
+		return r;
+	program->dirfd = open(program->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return program->dirfd < 0 ? error_errno(err, "service.state", "%s", program->directory) : 0;
 }
 
 static bool has_role(const struct program *program, const char *role)
@@ -171,7 +194,7 @@ static int open_artifacts(struct program *program, struct sandbox_error *err)
 {
 	const struct service_config *config = &program->service.config;
 	const struct artifacts_options options = {
-		.dirfd = program->database->dirfd,
+		.dirfd = program->dirfd,
 		.images_dir = config->images_dir,
 		.max_bytes = config->artifacts_bytes,
 		.memory_bytes = config->artifacts_memory_bytes,
@@ -197,18 +220,7 @@ static int open_languages(struct program *program, struct sandbox_error *err)
 
 static int open_backends(struct program *program, struct sandbox_error *err)
 {
-	struct service *service = &program->service;
-
-	int r = database_open(program->directory, &program->database, err);
-	if (r == 0)
-		r = store_sqlite_open(program->database, &service->store, err);
-	if (r == 0)
-		r = queue_sqlite_open(program->database, &service->queue, err);
-	if (r == 0)
-		r = objects_files_open(program->database, &service->objects, err);
-	if (r == 0)
-		r = batch_sqlite_open(program->database, &service->batch, err);
-	return r;
+	return backends_open(&program->service, program->directory, &program->backends, err);
 }
 
 static int open_waiters(struct program *program, struct sandbox_error *err)
@@ -239,7 +251,8 @@ static int start_workers(struct program *program, struct sandbox_error *err)
 		return 0;
 	int r = service->store->operations->recover(service->store, requeue, service, err);
 	if (r == 0)
-		r = janitor_open(service->store, service->objects, &program->janitor, err);
+		r = janitor_open(&(struct janitor_options){service->store, service->objects, service->queue},
+			&program->janitor, err);
 	return r < 0 ? r : workers_start(service, n, &program->workers, err);
 }
 
@@ -253,6 +266,7 @@ static int start_server(struct program *program, struct sandbox_error *err)
 		.body_max = api_body_max(config),
 		.handler = api_http_handler(&program->api),
 		.waiters = program->service.waiters,
+		.threads = backends_are_remote(config) ? HTTP_THREADS_REMOTE : 0,
 	};
 
 	if (!has_role(program, "api"))
@@ -281,7 +295,7 @@ static const struct {
 	int (*step)(struct program *program, struct sandbox_error *err);
 } steps[] = {
 	{"limit_self", limit_self},
-	{"make_directories", make_directories},
+	{"open_directories", open_directories},
 	{"open_languages", open_languages},
 	{"open_backends", open_backends},
 	{"open_artifacts", open_artifacts},
@@ -310,15 +324,8 @@ static void stop(struct program *program)
 	program->workers = workers_stop(program->workers);
 	program->janitor = janitor_close(program->janitor);
 	service->waiters = waiters_close(service->waiters);
-	if (service->batch != NULL)
-		service->batch = service->batch->operations->close(service->batch);
-	if (service->objects != NULL)
-		service->objects = service->objects->operations->close(service->objects);
-	if (service->queue != NULL)
-		service->queue = service->queue->operations->close(service->queue);
-	if (service->store != NULL)
-		service->store = service->store->operations->close(service->store);
-	program->database = database_close(program->database);
+	program->backends = backends_close(program->backends, service);
+	program->dirfd = fd_close(program->dirfd);
 	service->artifacts = artifacts_close(service->artifacts);
 	service->metrics = metrics_close(service->metrics);
 	service->languages = languages_close(service->languages);
@@ -353,9 +360,13 @@ static int serve(struct program *program)
 
 int main(int argc, char *argv[])
 {
-	struct program program = {0};
+	struct program program = {.dirfd = -1};
 	struct sandbox_error err = {0};
 
+	if (argc > 1 && strcmp(argv[1], "setup") == 0)
+		return setup_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "redrive") == 0)
+		return redrive_main(argc - 1, argv + 1);
 	int r = configure(&program, argc, argv, &err);
 	if (r == 0)
 		return serve(&program);

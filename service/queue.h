@@ -24,6 +24,9 @@ enum {
 	QUEUE_STALE = 2,
 };
 
+/* What is to become of a message that was given up. */
+enum queue_fate { QUEUE_KEEP, QUEUE_DROP, QUEUE_SEND_AGAIN };
+
 struct queue_operations {
 	/* Urgent ones are received before those that are not. Embedded: a message for an id that is there already is no second one: it keeps its place and becomes visible at
 	 * once, and the receipt of a delivery under way is stale (store->recover: whoever had it is gone). */
@@ -41,6 +44,12 @@ struct queue_operations {
 		struct sandbox_error *err);
 	/* Messages waiting (not leased), as far as the queue knows at the moment. */
 	int (*depth)(struct queue *queue, uint64_t *ret, struct sandbox_error *err);
+	/* Looks through the messages that were given up (delivered so often that there is no hope), up to LIMIT, and does with
+	 * each as DECIDE says, which may change the ticket that is sent again. How many it saw into *RET. Embedded: there are
+	 * none, as the worker gives up the job itself. */
+	int (*dead)(struct queue *queue, unsigned limit,
+		enum queue_fate (*decide)(struct job_ticket *ticket, void *user), void *user, unsigned *ret,
+		struct sandbox_error *err);
 	/* Wakes every thread in receive, now and from now on (QUEUE_EMPTY at once): the service is stopping. */
 	void (*stop)(struct queue *queue);
 	struct queue *(*close)(struct queue *queue); /* accepts NULL, returns NULL */

@@ -250,6 +250,19 @@ static int queue_depth(struct queue *base, uint64_t *ret, struct sandbox_error *
 	return code == SQLITE_ROW ? 0 : database_fail(queue->client.db, stage, code, err);
 }
 
+static int queue_dead(struct queue *queue, unsigned limit,
+	enum queue_fate (*decide)(struct job_ticket *ticket, void *user), void *user, unsigned *ret,
+	struct sandbox_error *err)
+{
+	(void)queue;
+	(void)limit;
+	(void)decide;
+	(void)user;
+	(void)err;
+	*ret = 0;
+	return 0;
+}
+
 static void queue_stop(struct queue *base)
 {
 	struct queue_sqlite *queue = lock(base);
@@ -281,6 +294,7 @@ static const struct queue_operations operations = {
 	.ack = queue_ack,
 	.nack = queue_nack,
 	.depth = queue_depth,
+	.dead = queue_dead,
 	.stop = queue_stop,
 	.close = queue_close,
 };

@@ -14,10 +14,13 @@ struct service_config {
 	const char *state_dir;
 	const char *socket; /* the supervisor's */
 	const char *policies_dir;
-	const char *role;	   /* "api", "worker", "all" */
-	uint64_t workers;	   /* 0: as many as CPUs */
-	uint64_t lease_sec;	   /* a claim's, unless it is renewed */
-	uint64_t keep_days;	   /* jobs and outputs are kept so long; 0: for ever */
+	const char *role;   /* "api", "worker", "all" */
+	uint64_t workers;   /* 0: as many as CPUs */
+	uint64_t lease_sec; /* a claim's, unless it is renewed */
+	uint64_t keep_days; /* jobs and outputs are kept so long; 0: for ever */
+	const char *dynamodb_table, *queue_url, *urgent_queue_url, *bucket; /* NULL: embedded (backends.h) */
+	const char *s3_public_endpoint;
+	bool is_s3_path_style;
 	uint64_t exec_timeout_sec; /* EXEC_TIMEOUT_SEC, 10: wall time of a run */
 	uint64_t memory_bytes, processes, cpu_millis, output_bytes; /* a run's limits; 0: the policy's */
 	const char *images_dir;

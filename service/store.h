@@ -53,6 +53,9 @@ struct store_operations {
 	/* queued, or running under a lease that is over → the final status, verdict and error of JOB, of which only these and
 	 * the id count: no worker will finish it. STORE_CONFLICT when it is neither. */
 	int (*bury)(struct store *store, const struct job *job, struct sandbox_error *err);
+	/* failed with verdict internal_error → queued, as if it were new but for its attempts; into *RET as `get` has it.
+	 * STORE_CONFLICT when it ended otherwise or has not ended. */
+	int (*revive)(struct store *store, const char *id, struct job *ret, struct sandbox_error *err);
 	/* At most LIMIT (1 to STORE_PAGE_MAX) of USER_ID's jobs, newest first, from CURSOR on (NULL: the newest), into *RET
 	 * (caller: store_page_free). -EINVAL with stage "store.cursor": the cursor is none of this store's. */
 	int (*list)(struct store *store, const char *user_id, const char *cursor, unsigned limit,

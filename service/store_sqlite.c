@@ -6,6 +6,7 @@
 #include "sandbox/json/json_text.h"
 #include "service/sqlite_util.h"
 #include "service/store_sqlite_expire.h"
+#include "service/store_sqlite_list.h"
 #include "service/store_sqlite_row.h"
 
 #include <assert.h>
@@ -23,10 +24,10 @@ enum statement {
 	CREATE_SOURCE,
 	GET,
 	GET_WHOLE,
-	LIST,
 	CLAIM,
 	FINISH,
 	RENEW,
+	REVIVE,
 	RELEASE,
 	BURY,
 	RECOVER,
@@ -47,8 +48,6 @@ static const char *const statements[STATEMENT_N] = {
 	[GET] = "SELECT " STORE_SQLITE_COLUMNS " FROM jobs WHERE id = ?1 AND " LIVING("?2"),
 	[GET_WHOLE] = "SELECT " STORE_SQLITE_COLUMNS
 		      ", code, input FROM jobs JOIN sources ON job = seq WHERE id = ?",
-	[LIST] = "SELECT " STORE_SQLITE_COLUMNS ", seq FROM jobs"
-		 " WHERE user_id = ?1 AND seq < ?2 AND " LIVING("?3") " ORDER BY seq DESC LIMIT ?4",
 	[CLAIM] = "UPDATE jobs SET started_usec = ?1, updated_usec = ?1, status = 'running',"
 		  " attempt = attempt + 1, lease_usec = ?2, worker = ?3 WHERE id = ?4 AND " CLAIMABLE("?1"),
 	[RENEW] = "UPDATE jobs SET lease_usec = ? WHERE id = ? AND status = 'running' AND attempt = ?",
@@ -56,6 +55,11 @@ static const char *const statements[STATEMENT_N] = {
 		   " updated_usec = ?, completed_usec = ?, exec_duration_usec = ?, compile = ?, run = ?,"
 		   " compile_cached = ?"
 		   " WHERE id = ? AND status = 'running' AND attempt = ?",
+	[REVIVE] = "UPDATE jobs SET updated_usec = ?, status = 'queued', failures = 0, verdict = NULL, error "
+		   "= NULL,"
+		   " started_usec = NULL, completed_usec = NULL, output_path = NULL, stdout_preview = NULL,"
+		   " exec_duration_usec = NULL, compile = NULL, run = NULL, compile_cached = 0"
+		   " WHERE id = ? AND status = 'failed' AND verdict = 'internal_error'",
 	[RELEASE] = "UPDATE jobs SET updated_usec = ?, failures = failures + ?, started_usec = NULL,"
 		    " status = 'queued'"
 		    " WHERE id = ? AND status = 'running' AND attempt = ?",
@@ -71,7 +75,7 @@ static const char *const statements[STATEMENT_N] = {
 
 struct store_sqlite {
 	struct store base;
-	struct sqlite_client client, expiry;
+	struct sqlite_client client, expiry, list;
 	int worker_fd; /* owned; -1: recover was not called */
 };
 
@@ -352,78 +356,27 @@ static int store_bury(struct store *store, const struct job *job, struct sandbox
 	return sqlite_end(client, r, SYNC_SOON, err);
 }
 
-/* --- a user's jobs -------------------------------------------------------------------------------------------- */
-
-/* The cursor is the place, in the order of creation, of the last job of the page before. */
-static int read_cursor(const char *cursor, int64_t *ret, struct sandbox_error *err)
+static int store_revive(struct store *store, const char *id, struct job *ret, struct sandbox_error *err)
 {
-	char *end = NULL;
+	struct sqlite_client *client = lock(store);
+	struct sqlite_call call = sqlite_call(client, REVIVE);
 
-	*ret = INT64_MAX;
-	if (cursor == NULL)
-		return 0;
-	errno = 0;
-	*ret = strtoll(cursor, &end, 10);
-	if (errno != 0 || end == cursor || *end != '\0' || *ret <= 0 || strspn(cursor, "0123456789") == 0)
-		return error_set(err, EINVAL, "store.cursor", "the cursor is none of this store");
-	return 0;
-}
-
-/* Takes the rows that are there into PAGE, which has room for LIMIT. One more row than that: there is a next page. */
-static int take_page(
-	struct sqlite_call *call, struct store_page *page, unsigned limit, struct sandbox_error *err)
-{
-	int64_t last = 0;
-	int r;
-
-	while ((r = sqlite_run(call, err)) > 0 && page->n < limit) {
-		r = store_sqlite_row(call, &page->jobs[page->n++], err);
-		last = sqlite_take_int(call, 0);
-		if (r < 0)
-			return r;
-	}
-	if (r <= 0)
-		return r;
-	if (asprintf(&page->cursor, "%" PRId64, last) < 0) {
-		page->cursor = NULL;
-		return no_memory(err);
-	}
-	return 0;
-}
-
-static int list_locked(struct sqlite_client *client, const char *user_id, int64_t before, unsigned limit,
-	struct store_page *page, struct sandbox_error *err)
-{
-	_cleanup_sqlite_ struct sqlite_call call = sqlite_call(client, LIST);
-
-	sqlite_put_text(&call, user_id);
-	sqlite_put_int(&call, before);
 	sqlite_put_int(&call, job_now_usec());
-	sqlite_put_int(&call, (int64_t)limit + 1);
-	return take_page(&call, page, limit, err);
+	sqlite_put_text(&call, id);
+	int r = update(&call, id, err);
+	sqlite_call_end(&call);
+	if (r == 0)
+		r = get_locked(client, id, ret, err);
+	return sqlite_end(client, r, SYNC_NOW, err);
 }
+
+/* --- a user's jobs, and their end ----------------------------------------------------------------------------- */
 
 static int store_list(struct store *store, const char *user_id, const char *cursor, unsigned limit,
 	struct store_page *ret, struct sandbox_error *err)
 {
-	struct store_page page = {0};
-	int64_t before;
-
 	assert(limit >= 1 && limit <= STORE_PAGE_MAX);
-	int r = read_cursor(cursor, &before, err);
-	if (r < 0)
-		return r;
-	page.jobs = calloc(limit, sizeof(page.jobs[0]));
-	if (page.jobs == NULL)
-		return no_memory(err);
-	struct sqlite_client *client = lock(store);
-	r = list_locked(client, user_id, before, limit, &page, err);
-	sqlite_unlock(client);
-	if (r < 0)
-		store_page_free(&page);
-	else
-		*ret = page;
-	return r;
+	return store_sqlite_list(&from_base(store)->list, user_id, cursor, limit, ret, err);
 }
 
 static int store_expire(struct store *store, unsigned limit, int (*each)(const char *output_path, void *user),
@@ -546,6 +499,7 @@ static struct store *store_close(struct store *base)
 
 	if (store == NULL)
 		return NULL;
+	sqlite_client_close(&store->list);
 	sqlite_client_close(&store->expiry);
 	sqlite_client_close(&store->client);
 	(void)fd_close(store->worker_fd);
@@ -561,6 +515,7 @@ static const struct store_operations operations = {
 	.finish = store_finish,
 	.release = store_release,
 	.bury = store_bury,
+	.revive = store_revive,
 	.list = store_list,
 	.expire = store_expire,
 	.recover = store_recover,
@@ -578,6 +533,8 @@ int store_sqlite_open(struct database *db, struct store **ret, struct sandbox_er
 	int r = sqlite_client_open(db, stage, statements, STATEMENT_N, &store->client, err);
 	if (r == 0)
 		r = store_sqlite_expiry_open(db, &store->expiry, err);
+	if (r == 0)
+		r = store_sqlite_list_open(db, &store->list, err);
 	if (r < 0) {
 		(void)store_close(&store->base);
 		return r;

@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1, RECEIVE_WAIT_MSEC = 10 * 1000 };
+enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1, RECEIVE_WAIT_MSEC = 20 * 1000 };
 
 /* Beside the conditions of runner_step.h. */
 enum {
