@@ -12,6 +12,19 @@
 
 enum { OUTPUT_MAX = 1 << 26 };
 
+static const char *path_of(const char *name)
+{
+	static char path[4096];
+	const char *dir = getenv("BIN_DIR");
+
+	if (strcmp(name, "cofferdam") == 0)
+		return supervisor_program();
+	if (strcmp(name, "cofferdam-service") != 0)
+		return name;
+	(void)snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : "build/debug/bin", name);
+	return path;
+}
+
 static void become(const struct program_plan *plan, int in, int out, int err)
 {
 	char *argv[64] = {NULL};
@@ -23,7 +36,7 @@ static void become(const struct program_plan *plan, int in, int out, int err)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
 		_exit(99);
-	(void)execv(strcmp(argv[0], "cofferdam") == 0 ? supervisor_program() : argv[0], argv);
+	(void)execv(path_of(argv[0]), argv);
 	_exit(98);
 }
 

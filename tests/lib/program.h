@@ -14,7 +14,7 @@ struct program {
 
 /* How it is to be started. Zero descriptors are replaced: input by /dev/null, output by pipes. */
 struct program_plan {
-	const char *const *argv; /* argv[0] is looked up as `cofferdam` when it is that */
+	const char *const *argv; /* argv[0]: a path, or the name of one of our programs */
 	int in, out, err;	 /* borrowed */
 	bool has_in, has_out, has_err;
 };

@@ -13,15 +13,19 @@
 	X(delivers_later_what_was_given_back_for_later)                                                      \
 	X(delivers_again_when_a_lease_runs_out)                                                              \
 	X(keeps_a_lease_that_was_extended)                                                                   \
-	X(takes_no_receipt_of_an_earlier_delivery)                                                           \
-	X(takes_a_receipt_once)                                                                              \
 	X(counts_what_waits)                                                                                 \
 	X(wakes_a_waiting_receiver)                                                                          \
 	X(wakes_everyone_when_it_stops)                                                                      \
 	X(gives_each_message_to_one_of_many_threads)
 
+/* Besides, where the queue can tell one delivery from another. */
+#define QUEUE_CONTRACT_RECEIPTS(X)                                                                           \
+	X(takes_no_receipt_of_an_earlier_delivery)                                                           \
+	X(takes_a_receipt_once)
+
 #define X(name) void queue_contract_##name(struct queue *queue);
 QUEUE_CONTRACT(X)
+QUEUE_CONTRACT_RECEIPTS(X)
 #undef X
 
 /* Sends a message with a fresh id, which goes into ID. */

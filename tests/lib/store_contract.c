@@ -488,8 +488,10 @@ static void *claim_all(void *user)
 		} else if (r == STORE_CONFLICT) {
 			r = 0;
 		}
-		if (r != 0)
+		if (r != 0) {
+			(void)fprintf(stderr, "# %d %s: %s\n", r, mine.stage, mine.message);
 			atomic_fetch_add(&crowd->failures, 1);
+		}
 		job_free(&job);
 	}
 	return NULL;

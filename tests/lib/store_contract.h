@@ -23,6 +23,7 @@
 	X(releases_only_the_running_attempt)                                                                 \
 	X(gives_a_job_to_another_when_its_lease_ran_out)                                                     \
 	X(keeps_a_lease_that_is_renewed)                                                                     \
+	X(revives_what_the_host_failed)                                                                      \
 	X(buries_what_nobody_will_finish)                                                                    \
 	X(lists_the_jobs_of_a_user)                                                                          \
 	X(lists_page_by_page)                                                                                \

@@ -71,6 +71,40 @@ void store_contract_keeps_a_lease_that_is_renewed(struct store *store)
 	job_free(&job);
 }
 
+void store_contract_revives_what_the_host_failed(struct store *store)
+{
+	struct job job = {0};
+	char id[JOB_ID_SIZE], other[JOB_ID_SIZE];
+
+	contract_create(store, id);
+	contract_create(store, other);
+	struct job failed = contract_claim(store, id), completed = contract_claim(store, other);
+	contract_complete(&failed);
+	contract_complete(&completed);
+	failed.status = JOB_FAILED;
+	failed.verdict = REPORT_INTERNAL_ERROR;
+	failed.error = text("the disk");
+	EXPECT(STORE(finish)(store, &failed, &err), 0);
+	EXPECT(STORE(finish)(store, &completed, &err), 0);
+	EXPECT(STORE(revive)(store, other, &job, &err), STORE_CONFLICT);
+	EXPECT(STORE(revive)(store, id, &job, &err), 0);
+	ck_assert_int_eq((int)job.status, JOB_QUEUED);
+	ck_assert_int_eq((int)job.verdict, REPORT_NONE);
+	ck_assert_ptr_null(job.error);
+	ck_assert_int_eq(job.completed_usec, 0);
+	ck_assert_uint_eq(job.attempt, 1);
+	contract_expect_stored(store, &job);
+	job_free(&job);
+	job = contract_claim(store, id);
+	ck_assert_uint_eq(job.attempt, 2);
+	ck_assert_str_gt(job.code, "");
+	job_free(&job);
+	job_new_id(other);
+	EXPECT(STORE(revive)(store, other, &job, &err), STORE_MISSING);
+	job_free(&failed);
+	job_free(&completed);
+}
+
 void store_contract_buries_what_nobody_will_finish(struct store *store)
 {
 	struct job dead = {.status = JOB_FAILED, .verdict = REPORT_INTERNAL_ERROR}, found = {0};

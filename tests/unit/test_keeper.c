@@ -169,7 +169,7 @@ START_TEST(removes_jobs_and_outputs_that_have_expired)
 	ck_assert_int_eq(store->operations->finish(store, &claimed, &err), 0);
 	while (job_now_usec() < job.expires_usec)
 		(void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
-	ck_assert_int_eq(janitor_open(store, objects, &janitor, &err), 0);
+	ck_assert_int_eq(janitor_open(&(struct janitor_options){store, objects, queue}, &janitor, &err), 0);
 	for (int i = 0; i < 1000 && r != OBJECTS_MISSING; i++) {
 		(void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
 		r = objects->operations->open(objects, name, &fd, &size, &err);

@@ -54,6 +54,7 @@ static void tear_down(void)
 	}                                                                                                    \
 	END_TEST
 QUEUE_CONTRACT(X)
+QUEUE_CONTRACT_RECEIPTS(X)
 #undef X
 
 /* --- urgent ones --------------------------------------------------------------------------------------------------- */
@@ -225,7 +226,8 @@ START_TEST(receives_what_another_process_sends)
 END_TEST
 
 #define X(name) tcase_add_test(tc, name);
-TEST_PROGRAM("queue", 120, QUEUE_CONTRACT(X) tcase_add_test(tc, delivers_in_order_of_arrival);
+TEST_PROGRAM("queue", 120,
+	     QUEUE_CONTRACT(X) QUEUE_CONTRACT_RECEIPTS(X) tcase_add_test(tc, delivers_in_order_of_arrival);
 	     tcase_add_test(tc, keeps_the_place_of_what_was_given_back);
 	     tcase_add_test(tc, takes_a_second_message_for_an_id_as_none);
 	     tcase_add_test(tc, ends_the_lease_of_what_is_sent_again);
