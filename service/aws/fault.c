@@ -87,6 +87,21 @@ static void set_line(char *to, size_t size, const char *text)
 	to[n] = '\0';
 }
 
+/* How much of a message may be told. What does not verify is answered with what it was made of, on further lines of the message or
+ * behind one of these words: the signature and the session token are among that. */
+static void set_message(struct aws_fault *fault, const char *text)
+{
+	static const char *const secrets[] = {"signature=", "security-token", "authorization="};
+	_cleanup_free_ char *line = strndup(text, strcspn(text, "\r\n"));
+
+	for (size_t i = 0; line != NULL && i < ARRAY_SIZE(secrets); i++) {
+		char *secret = strcasestr(line, secrets[i]);
+		if (secret != NULL)
+			*secret = '\0';
+	}
+	set_line(fault->message, sizeof(fault->message), line != NULL ? line : "");
+}
+
 static void read_json(const char *body, struct aws_fault *ret)
 {
 	json_t *answer = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
@@ -98,7 +113,7 @@ static void read_json(const char *body, struct aws_fault *ret)
 	if (type != NULL)
 		set_code(ret, type);
 	if (message != NULL)
-		set_line(ret->message, sizeof(ret->message), message);
+		set_message(ret, message);
 	json_decref(answer);
 }
 
@@ -109,7 +124,7 @@ static void read_xml(const char *body, struct aws_fault *ret)
 	if (aws_xml_text(body, "Code", text, sizeof(text)))
 		set_code(ret, text);
 	if (aws_xml_text(body, "Message", text, sizeof(text)))
-		set_line(ret->message, sizeof(ret->message), text);
+		set_message(ret, text);
 	if (ret->request_id[0] == '\0' &&
 		(aws_xml_text(body, "RequestId", text, sizeof(ret->request_id)) ||
 			aws_xml_text(body, "RequestID", text, sizeof(ret->request_id))))
