@@ -229,6 +229,14 @@ static int hash_body(const struct aws_request *request, char hash[AWS_SHA256_SIZ
 	return 0;
 }
 
+/* For the next attempt: no longer than until the deadline. */
+static unsigned msec_left(const struct call *call)
+{
+	int64_t left = (call->end_usec - clock_usec(CLOCK_MONOTONIC)) / 1000;
+
+	return left >= call->attempt_msec ? call->attempt_msec : left > 1 ? (unsigned)left : 1;
+}
+
 /* The signature, and the attempt with it. */
 static int send_signed(const struct call *call, const struct aws_keys *keys, struct aws_answer *ret,
 	struct sandbox_error *err)
@@ -276,7 +284,7 @@ static int send_signed(const struct call *call, const struct aws_keys *keys, str
 		.body_size = request->body_size,
 		.reply_fd = request->has_reply_fd ? request->reply_fd : -1,
 		.reply_max = request->reply_max > 0 ? request->reply_max : AWS_REPLY_MAX,
-		.msec = call->attempt_msec,
+		.msec = msec_left(call),
 		.is_cancellable = request->is_cancellable,
 	};
 	return aws_transport_attempt(call->client->transport, &attempt, ret, err);

@@ -13,7 +13,7 @@
 enum {
 	USEC_PER_SEC = 1000000,
 	AHEAD_SEC = 5 * 60,    /* so long before their end keys are fetched anew */
-	AGAIN_SEC = 5 * 60,    /* after that failed, up to twice as long */
+	AGAIN_SEC = 60,	       /* after that failed, up to twice as long: some times before the end */
 	ALWAYS_AHEAD_SEC = 10, /* of keys that live shorter than AHEAD_SEC */
 	CONNECT_MSEC = 1000,
 	FAILED_SEC = 1, /* so long nobody asks again when there are no keys at all */
@@ -71,7 +71,9 @@ static int64_t renewal_usec(const struct aws_credentials *credentials)
 
 	if (at <= now_usec())
 		at = credentials->expires_usec - (int64_t)ALWAYS_AHEAD_SEC * USEC_PER_SEC;
-	return at;
+	/* What comes expired, by our clock at least, is no reason to ask without end. */
+	int64_t soonest = now_usec() + (int64_t)ALWAYS_AHEAD_SEC * USEC_PER_SEC;
+	return at > soonest ? at : soonest;
 }
 
 static int64_t again_usec(void)
