@@ -56,6 +56,7 @@ static int get(void)
 	const struct aws_chain_options options = {.region = "eu-west-1"};
 	struct aws_chain *chain = NULL;
 
+	err = (struct sandbox_error){0};
 	ck_assert_int_eq(aws_chain_open(&options, &chain, &err), 0);
 	int r = aws_chain_get(chain, &credentials, &err);
 	chain = aws_chain_close(chain);
@@ -121,12 +122,15 @@ START_TEST(a_container_elsewhere_and_a_token_of_two_lines_are_refused)
 	set("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url, "/keys");
 	set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "", "a\r\nX: y");
 	ck_assert_int_eq(get(), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.message, "more than one line"));
 	start();
 	set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "", "http://169.254.170.3/keys");
 	ck_assert_int_eq(get(), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.message, "neither https nor"));
 	start();
 	set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "", "http://127.0.0.1@192.0.2.1/keys");
 	ck_assert_int_eq(get(), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.message, "neither https nor"));
 	ck_assert_uint_eq(atomic_load(&server.nrequests), 0);
 }
 END_TEST
