@@ -74,11 +74,8 @@ END_TEST
 START_TEST(never_repeats_a_signature_or_a_token)
 {
 	static const char *const bodies[] = {
-		"{\"__type\":\"InvalidSignatureException\",\"message\":\"It does not match.\\n\\nThe "
-		"Canonical String "
-		"was\\nx-amz-security-token:SECRET\"}",
-		"{\"__type\":\"IncompleteSignatureException\",\"message\":\"It does not match. "
-		"Authorization=AWS4-HMAC-SHA256 Credential=a, Signature=SECRET\"}",
+		"{\"__type\":\"x\",\"message\":\"It does not match.\\n\\nThe String was\\nSECRET\"}",
+		"{\"__type\":\"x\",\"message\":\"It does not match. Authorization=A SECRET\"}",
 		"{\"__type\":\"x\",\"message\":\"It does not match. X-Amz-Security-Token: SECRET\"}",
 		"<Error><Code>x</Code><Message>It does not match. X-Amz-Signature=SECRET</Message></Error>",
 		"<Error><Code>x</Code><Message>It does not match.&#xA;SECRET</Message></Error>",
