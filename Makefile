@@ -77,10 +77,13 @@ $(V).SILENT:
 .PHONY: all
 all: $(BUILD)/bin/cofferdam $(BUILD)/bin/cofferdam-service
 
-## run: install what is missing, build programs and root images, start the service (PORT=, STATE_DIR= …)
+## run: install what is missing, build programs and root images, start the service (PORT=, STATE_DIR= …; BACKEND=aws-local: as
+##      on several machines, with emulators of SQS, DynamoDB and S3)
+BACKEND ?= embedded
+$(if $(filter $(BACKEND),embedded aws-local),,$(error BACKEND is embedded or aws-local, not '$(BACKEND)'))
 .PHONY: run
 run: all images
-	exec $(AS_ROOT) env STATE_DIR=$(STATE_DIR) $(BUILD)/bin/cofferdam serve
+	exec $(AS_ROOT) env STATE_DIR=$(STATE_DIR) $(if $(filter aws-local,$(BACKEND)),tests/aws/local $(BUILD)/bin,$(BUILD)/bin/cofferdam serve)
 
 ## verify: attack cells on this machine, and say what held (ARGS='--row 10', ARGS=--json …)
 .PHONY: verify
@@ -231,6 +234,13 @@ KILLS ?= 200
 kills:
 	KILLS=$(KILLS) CK_TIMEOUT_MULTIPLIER=30 $(MAKE) test T=kills CHECKS= TEST_TIMEOUT=7200
 	grep ^kills: $(BUILD)/logs/soak-test_kills.log
+
+## chaos: JOBS=1000 jobs through two nodes and three workers, as these are killed and SQS, DynamoDB and S3 misbehave
+.PHONY: chaos
+JOBS ?= 1000
+chaos:
+	STORY_JOBS=$(JOBS) STORY_DOWN_MSEC=20000 CK_TIMEOUT_MULTIPLIER=10 $(MAKE) test T=story CHECKS= TEST_TIMEOUT=7200
+	grep ^.*chaos: $(BUILD)/logs/aws-test_story.log
 
 ## fuzz: F=name SECONDS=n looks for inputs that break one of the fuzzers; without F: which there are
 FUZZ_CC ?= clang
