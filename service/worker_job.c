@@ -18,6 +18,7 @@ enum {
 	DELIVERY_STALE = RUNNER_LOST +
 			 1, /* the claim is no longer good: the job is another worker's, or has its result */
 	DELIVERY_DONE,	    /* nothing is left to do */
+	DELIVERY_UNSTORED,  /* the backend is not to be had: that is none of the job's failures */
 };
 
 /* A delivery on its way. */
@@ -293,6 +294,13 @@ static void retry_or_fail(struct delivery *delivery, uint32_t failures, const st
 
 /* --- the delivery --------------------------------------------------------------------------------------------- */
 
+/* What may pass, without anybody's doing. */
+static bool is_backend_down(int r)
+{
+	return r == -EIO || r == -EAGAIN || r == -ETIMEDOUT || r == -ECONNREFUSED || r == -ECONNRESET ||
+	       r == -EHOSTUNREACH || r == -EACCES || r == -EPROTO;
+}
+
 static int perform(struct delivery *delivery, struct sandbox_error *err)
 {
 	const struct policy *policy =
@@ -305,7 +313,9 @@ static int perform(struct delivery *delivery, struct sandbox_error *err)
 	if (finish_at_once(delivery))
 		return DELIVERY_DONE;
 	r = keep_claim(delivery, err);
-	return r == 0 ? store_output(delivery, err) : r;
+	if (r == 0)
+		r = store_output(delivery, err);
+	return r < 0 && is_backend_down(r) ? DELIVERY_UNSTORED : r;
 }
 
 static void conclude(struct delivery *delivery, int r, const struct sandbox_error *err)
@@ -322,6 +332,9 @@ static void conclude(struct delivery *delivery, int r, const struct sandbox_erro
 		return;
 	case DELIVERY_STALE:
 		log_superseded(&delivery->job);
+		return;
+	case DELIVERY_UNSTORED:
+		retry(delivery, false, err);
 		return;
 	case RUNNER_UNREACHABLE:
 		atomic_store(&delivery->context->is_supervisor_lost, true);
