@@ -6,7 +6,7 @@
 
 static struct sandbox_error err;
 
-static const struct emulator *start(struct aws_place *place, enum emulator_kind kind, const char *service)
+static void start(struct aws_place *place, enum emulator_kind kind, const char *service)
 {
 	static enum emulator_kind kinds[AWS_PLACE_EMULATORS];
 	size_t i = 0;
@@ -19,7 +19,17 @@ static const struct emulator *start(struct aws_place *place, enum emulator_kind 
 		place->nemulators++;
 	}
 	emulator_export(&place->emulators[i], service);
-	return &place->emulators[i];
+}
+
+/* The one that has keys of its own comes first: IS_OWN. */
+static void start_all(struct aws_place *place, const struct aws_place_plan *plan, bool is_own)
+{
+	if (plan->has_dynamodb && (plan->dynamodb == EMULATOR_MOTO_AUTH) == is_own)
+		start(place, plan->dynamodb, "DYNAMODB");
+	if (plan->has_sqs && (plan->sqs == EMULATOR_MOTO_AUTH) == is_own)
+		start(place, plan->sqs, "SQS");
+	if (plan->has_s3 && (plan->s3 == EMULATOR_MOTO_AUTH) == is_own)
+		start(place, plan->s3, "S3");
 }
 
 /* The address that setup said. */
@@ -40,6 +50,7 @@ static void take_url(const char *said, const char *name, char *url, size_t size)
 static void set_up(struct aws_place *place, const struct aws_place_plan *plan)
 {
 	const char *argv[8] = {"cofferdam-service", "setup"};
+	char receives[32];
 	size_t n = 2;
 
 	if (plan->has_dynamodb)
@@ -49,7 +60,9 @@ static void set_up(struct aws_place *place, const struct aws_place_plan *plan)
 	if (plan->has_sqs) {
 		argv[n++] = "--sqs-queue-url=" AWS_PLACE_QUEUE;
 		argv[n++] = "--sqs-queue-url-high=" AWS_PLACE_URGENT;
-		argv[n++] = "--max-receives=3";
+		(void)snprintf(receives, sizeof(receives), "--max-receives=%u", plan->max_receives);
+		if (plan->max_receives > 0)
+			argv[n++] = receives;
 	}
 	for (int i = 0; i < 2; i++) {
 		struct program program = program_run_plan(&(struct program_plan){.argv = argv});
@@ -76,12 +89,8 @@ void aws_place_open(struct aws_place *place, const struct aws_place_plan *plan)
 {
 	*place = (struct aws_place){0};
 	ck_assert_int_eq(unsetenv("AWS_CA_BUNDLE"), 0);
-	if (plan->has_dynamodb)
-		(void)start(place, plan->dynamodb, "DYNAMODB");
-	if (plan->has_sqs)
-		(void)start(place, plan->sqs, "SQS");
-	if (plan->has_s3)
-		(void)start(place, plan->s3, "S3");
+	start_all(place, plan, true);
+	start_all(place, plan, false);
 	set_up(place, plan);
 	int r = aws_environment_open(&place->environment, &err);
 	ck_assert_msg(r == 0, "%s: %s", err.stage, err.message);

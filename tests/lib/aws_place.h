@@ -10,6 +10,7 @@ struct aws_place_plan {
 	const char *name;
 	enum emulator_kind sqs, dynamodb, s3;
 	bool has_sqs, has_dynamodb, has_s3;
+	unsigned max_receives; /* 0: setup's standard */
 };
 
 enum { AWS_PLACE_EMULATORS = 3 };

@@ -1,0 +1,357 @@
+/* Two nodes that answer HTTP and three workers on one queue, one table and one bucket, while workers are killed and each
+ * backend in turn misbehaves: every accepted job ends once, with one result and one object, and nothing is left over.
+ * STORY_JOBS says how many (`make chaos`: 1000), STORY_SEED repeats an order of events. */
+#include "sandbox/base/fd.h"
+#include "service/objects_s3.h"
+#include "service/queue_sqs.h"
+#include "service/store_dynamodb.h"
+#include "tests/lib/aws_place.h"
+#include "tests/lib/client.h"
+#include "tests/lib/faulty.h"
+#include "tests/lib/http_client.h"
+#include "tests/lib/jobs.h"
+#include "tests/lib/place.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	JOBS_DEFAULT = 40,
+	JOBS_MAX = 20000,
+	APIS = 2,
+	WORKERS = 3,
+	BACKENDS = 3,
+	PHASE_MSEC = 700, /* of one fault of one backend */
+	DOWN_MSEC = 4000, /* of a backend that is down; `make chaos` has 20 s */
+	PACE_MSEC = 400,  /* between two submissions: some come at each fault */
+	PATIENCE_SEC = 600,
+	NUMBER_SIZE = 16,
+};
+
+static const char *const backends[BACKENDS] = {"SQS", "DYNAMODB", "S3"};
+
+struct job_seen {
+	char id[JOB_ID_SIZE];
+	bool is_done;
+};
+
+struct world {
+	struct supervisor supervisor;
+	struct aws_place place;
+	struct faulty proxies[BACKENDS];
+	struct test_service apis[APIS], workers[WORKERS];
+	struct job_seen jobs[JOBS_MAX];
+	unsigned wanted, seed, down_msec;
+	atomic_uint naccepted, nrefused; /* submissions, counted by a thread of their own */
+	unsigned nkills, nfaults;
+};
+
+static struct world world;
+static struct sandbox_error err;
+
+static void pause_msec(long msec)
+{
+	(void)nanosleep(&(struct timespec){msec / 1000, msec % 1000 * 1000000}, NULL);
+}
+
+static unsigned number_of(const char *name, unsigned standard)
+{
+	const char *text = getenv(name);
+
+	return text != NULL && *text != '\0' ? (unsigned)strtoul(text, NULL, 10) : standard;
+}
+
+/* --- the place -------------------------------------------------------------------------------------------------- */
+
+static void open_proxies(void)
+{
+	/* In the order in which aws_place_open starts them. */
+	static const size_t emulator_of[BACKENDS] = {1, 0, 2};
+	char name[64], url[64];
+
+	for (size_t i = 0; i < BACKENDS; i++) {
+		faulty_start(&world.proxies[i], world.place.emulators[emulator_of[i]].port);
+		(void)snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", backends[i]);
+		(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", world.proxies[i].port);
+		ck_assert_int_eq(setenv(name, url, 1), 0);
+	}
+	ck_assert_int_eq(setenv("DYNAMODB_TABLE", AWS_PLACE_TABLE, 1), 0);
+	ck_assert_int_eq(setenv("CODE_EXEC_BUCKET", AWS_PLACE_BUCKET, 1), 0);
+	ck_assert_int_eq(setenv("SQS_QUEUE_URL", world.place.queue_url, 1), 0);
+	ck_assert_int_eq(setenv("LEASE_SEC", "3", 1), 0);
+}
+
+static void start_worker(struct test_service *worker)
+{
+	static const char *const options[] = {"--role=worker", "--workers=2", NULL};
+
+	service_start(worker, &world.supervisor, options);
+}
+
+static void open_world(void)
+{
+	static const char *const options[] = {"--role=api", NULL};
+	const struct aws_place_plan plan = {.sqs = EMULATOR_FAUXQS,
+		.dynamodb = EMULATOR_DYNALITE,
+		.s3 = EMULATOR_RGW,
+		.has_sqs = true,
+		.has_dynamodb = true,
+		.has_s3 = true,
+		.max_receives = 50}; /* so often is a message delivered in vain here */
+
+	world.wanted = number_of("STORY_JOBS", JOBS_DEFAULT);
+	world.seed = number_of("STORY_SEED", (unsigned)time(NULL));
+	world.down_msec = number_of("STORY_DOWN_MSEC", DOWN_MSEC);
+	ck_assert_uint_le(world.wanted, JOBS_MAX);
+	supervisor_open(&world.supervisor);
+	aws_place_open(&world.place, &plan);
+	open_proxies();
+	for (size_t i = 0; i < APIS; i++) {
+		service_begin(&world.apis[i]);
+		service_start(&world.apis[i], NULL, options);
+	}
+	for (size_t i = 0; i < WORKERS; i++) {
+		service_begin(&world.workers[i]);
+		start_worker(&world.workers[i]);
+	}
+}
+
+static void close_world(void)
+{
+	for (size_t i = 0; i < APIS; i++)
+		service_end(&world.apis[i]);
+	for (size_t i = 0; i < WORKERS; i++)
+		service_end(&world.workers[i]);
+	for (size_t i = 0; i < BACKENDS; i++)
+		faulty_stop(&world.proxies[i]);
+	aws_place_close(&world.place);
+	supervisor_close(&world.supervisor);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------------------- */
+
+/* Says its number and when it began: no two attempts say the same. */
+static const char echo[] = "#include <stdio.h>\n#include <time.h>\n#include <unistd.h>\n"
+			   "int main() { struct timespec t; clock_gettime(CLOCK_REALTIME, &t);\n"
+			   "int n; if (scanf(\"%d\", &n) != 1) return 1; usleep(100000);\n"
+			   "printf(\"%d %lld\\n\", n, t.tv_sec * 1000000LL + t.tv_nsec / 1000); }";
+
+/* True: accepted. What is refused is refused with 503, and Retry-After. */
+static bool submit(const struct test_service *api, unsigned number, char id[JOB_ID_SIZE])
+{
+	struct http_client_request request = {.headers = {"Content-Type: application/json"}};
+	struct http_client_answer answer;
+	char input[NUMBER_SIZE], url[256];
+
+	(void)snprintf(input, sizeof(input), "%u", number);
+	(void)snprintf(url, sizeof(url), "%s/submit", api->url);
+	json_t *body = json_pack(
+		"{s:s, s:s, s:s, s:s}", "userId", "story", "language", "cpp", "code", echo, "input", input);
+	char *text = json_dumps(body, 0);
+	request.url = url;
+	request.body = text;
+	http_client_send(&request, &answer);
+	bool is_accepted = answer.status == 202;
+	if (is_accepted) {
+		json_t *job = http_client_json(&answer);
+		(void)snprintf(id, JOB_ID_SIZE, "%s", jobs_text(job, "executionId"));
+		json_decref(job);
+	} else {
+		ck_assert_int_eq(answer.status, 503);
+		ck_assert_ptr_nonnull(http_client_header(&answer, "retry-after"));
+	}
+	http_client_answer_free(&answer);
+	free(text);
+	json_decref(body);
+	return is_accepted;
+}
+
+/* As a client does: what is refused is submitted again, at the other node. */
+static void *submit_all(void *user)
+{
+	unsigned turn = 0;
+
+	(void)user;
+	for (unsigned n = 0; n < world.wanted;) {
+		if (submit(&world.apis[turn++ % APIS], n, world.jobs[n].id)) {
+			atomic_store(&world.naccepted, ++n);
+			pause_msec(PACE_MSEC);
+		} else {
+			atomic_fetch_add(&world.nrefused, 1);
+			pause_msec(200);
+		}
+	}
+	return NULL;
+}
+
+/* The job, or NULL: it cannot be told now. */
+static json_t *ask(const char *path)
+{
+	static unsigned turn;
+	struct http_client_request request = {0};
+	struct http_client_answer answer;
+	char url[256];
+
+	(void)snprintf(url, sizeof(url), "%s%s", world.apis[turn++ % APIS].url, path);
+	request.url = url;
+	http_client_send(&request, &answer);
+	json_t *json = answer.status == 200 ? http_client_json(&answer) : NULL;
+	http_client_answer_free(&answer);
+	return json;
+}
+
+/* --- trouble ---------------------------------------------------------------------------------------------------- */
+
+static unsigned chance(unsigned n)
+{
+	return (unsigned)rand_r(&world.seed) % n;
+}
+
+static void kill_one(void)
+{
+	struct test_service *worker = &world.workers[chance(WORKERS)];
+
+	service_kill(worker);
+	start_worker(worker);
+	world.nkills++;
+}
+
+/* Each fault of each backend once, in an order of their own; workers are killed meanwhile. */
+static void make_trouble(void)
+{
+	unsigned order[BACKENDS * (FAULTY_MODE_N - 1)];
+	size_t n = sizeof(order) / sizeof(order[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = chance((unsigned)i + 1);
+		order[i] = order[k];
+		order[k] = (unsigned)i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct faulty *proxy = &world.proxies[order[i] % BACKENDS];
+		enum faulty_mode mode = (enum faulty_mode)(1 + order[i] / BACKENDS);
+		faulty_set(proxy, mode);
+		pause_msec(mode == FAULTY_DOWN ? (long)world.down_msec : PHASE_MSEC);
+		if (chance(3) == 0)
+			kill_one();
+		faulty_set(proxy, FAULTY_PASS);
+		pause_msec(PHASE_MSEC / 2);
+		world.nfaults++;
+	}
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------- */
+
+/* Its output is its own number, and the one that its record tells of. */
+static void check_job(unsigned number, const json_t *job)
+{
+	char path[128], wanted[NUMBER_SIZE + 2];
+	struct http_client_answer answer;
+
+	ck_assert_msg(strcmp(jobs_text(job, "status"), "completed") == 0, "job %u (%s): %s, %s", number,
+		world.jobs[number].id, jobs_text(job, "status"), jobs_text(job, "error"));
+	ck_assert_str_eq(jobs_text(job, "verdict"), "accepted");
+	(void)snprintf(wanted, sizeof(wanted), "%u ", number);
+	ck_assert_int_eq(strncmp(jobs_text(job, "stdoutPreview"), wanted, strlen(wanted)), 0);
+	(void)snprintf(path, sizeof(path), "/result?id=%s", world.jobs[number].id);
+	json_t *result = ask(path);
+	ck_assert_ptr_nonnull(result);
+	struct http_client_request request = {.url = jobs_text(result, "url")};
+	http_client_send(&request, &answer);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_str_eq(answer.body, jobs_text(job, "stdoutPreview"));
+	http_client_answer_free(&answer);
+	json_decref(result);
+}
+
+static void wait_for_all(void)
+{
+	char path[128];
+
+	for (unsigned n = 0; n < world.wanted; n++) {
+		(void)snprintf(path, sizeof(path), "/status?id=%s&wait=20", world.jobs[n].id);
+		json_t *job = NULL;
+		for (unsigned i = 0; i < PATIENCE_SEC && !world.jobs[n].is_done; i++) {
+			json_decref(job);
+			job = ask(path);
+			const char *status = jobs_text(job, "status");
+			world.jobs[n].is_done = job != NULL && strcmp(status, "queued") != 0 &&
+						strcmp(status, "running") != 0;
+		}
+		ck_assert_msg(world.jobs[n].is_done, "job %u (%s) does not end", n, world.jobs[n].id);
+		check_job(n, job);
+		json_decref(job);
+	}
+}
+
+/* One object for each accepted job; refused submissions left none, as none of theirs ran. */
+static unsigned count_objects(void)
+{
+	static const struct aws_pair query[] = {
+		{"list-type", "2"}, {"prefix", "outputs/"}, {"max-keys", "1000"}};
+	struct aws_request request = {.operation = "ListObjectsV2",
+		.method = "GET",
+		.bucket = AWS_PLACE_BUCKET,
+		.path = "/",
+		.query = query,
+		.nquery = 3,
+		.body_fd = -1};
+	struct aws_reply reply = {0};
+	unsigned n = 0;
+
+	ck_assert_msg(aws_call(world.place.s3, &request, &reply, &err) == 0, "%s", err.message);
+	for (const char *at = reply.body; (at = strstr(at, "<Key>")) != NULL; at++)
+		n++;
+	aws_reply_free(&reply);
+	return n;
+}
+
+/* Duplicates and messages of refused submissions may still be on their way: they find nothing to do. */
+static void expect_empty_queue(void)
+{
+	const struct queue_sqs_route routes[] = {{world.place.queue_url, NULL, false}};
+	const struct queue_sqs_options options = {world.place.sqs, routes, 1};
+	struct queue *queue = NULL;
+	uint64_t depth = 1;
+
+	ck_assert_int_eq(queue_sqs_open(&options, &queue, &err), 0);
+	for (int i = 0; i < 600 && depth > 0; i++) {
+		ck_assert_int_eq(queue->operations->depth(queue, &depth, &err), 0);
+		pause_msec(100);
+	}
+	ck_assert_uint_eq(depth, 0);
+	(void)queue->operations->close(queue);
+}
+
+START_TEST(every_accepted_job_ends_once_whatever_happens)
+{
+	const char *reason = emulator_skip_reason();
+	pthread_t submitter;
+
+	if (reason != NULL)
+		TEST_SKIP(reason);
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	NEEDS_IMAGE("cpp");
+	open_world();
+	unsigned seed = world.seed;
+	ck_assert_int_eq(pthread_create(&submitter, NULL, submit_all, NULL), 0);
+	do
+		make_trouble();
+	while (atomic_load(&world.naccepted) < world.wanted);
+	ck_assert_int_eq(pthread_join(submitter, NULL), 0);
+	wait_for_all();
+	expect_empty_queue();
+	if (world.wanted <= 1000)
+		ck_assert_uint_eq(count_objects(), world.wanted);
+	(void)fprintf(stderr,
+		"# chaos: %u jobs accepted, %u submissions refused, %u faults, %u workers killed: 0 lost, 0 "
+		"double (seed %u)\n",
+		world.wanted, atomic_load(&world.nrefused), world.nfaults, world.nkills, seed);
+	close_world();
+}
+END_TEST
+
+TEST_PROGRAM("story", 600, tcase_add_test(tc, every_accepted_job_ends_once_whatever_happens))
