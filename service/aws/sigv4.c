@@ -429,15 +429,15 @@ int aws_sigv4_query(const struct aws_sigv4 *what, unsigned ttl_sec, char **ret)
 		{"X-Amz-Security-Token", what->keys->token},
 	};
 	int r = names != NULL ? 0 : -ENOMEM;
+	size_t n = presign_pairs(what, ours, ARRAY_SIZE(ours), pairs);
 	if (r == 0)
-		r = aws_sigv4_canonical_query(
-			pairs, presign_pairs(what, ours, ARRAY_SIZE(ours), pairs), &query);
+		r = aws_sigv4_canonical_query(pairs, n, &query);
 	if (r == 0)
 		r = sign(what, headers, query, signature);
 	free_headers(headers, what->nheaders);
-	if (r == 0 && asprintf(ret, "%s&X-Amz-Signature=%s", query, signature) < 0) {
-		*ret = NULL;
-		r = -ENOMEM;
-	}
-	return r;
+	if (r < 0)
+		return r;
+	/* In its place, as AWS's own clients have it. */
+	pairs[n++] = (struct aws_pair){"X-Amz-Signature", signature};
+	return aws_sigv4_canonical_query(pairs, n, ret);
 }
