@@ -25,6 +25,7 @@ enum {
 	JOBS_MAX = 4000,
 	PAUSE_MSEC = 900, /* at most, between two kills */
 	GROUPS_MAX = 256,
+	LOG_BYTES = 64 << 20,
 };
 
 #define UNFINISHED "status IN ('queued', 'running')"
@@ -245,11 +246,25 @@ static void start_service_again(struct world *world)
 		"an unfinished job is in no queue");
 }
 
+static bool is_superseded(const struct world *world, const char *id)
+{
+	_cleanup_free_ char *log = NULL;
+	char path[128], event[96];
+	size_t size;
+
+	(void)snprintf(path, sizeof(path), "%s/service.log", world->service.dir);
+	(void)snprintf(event, sizeof(event), "\"event\":\"job.superseded\",\"id\":\"%s\"", id);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(fd_read_all(fd, LOG_BYTES, &log, &size), 0);
+	return strstr(log, event) != NULL;
+}
+
 /* By hand, as a lease is longer than any run: the worker is taken for dead, and another attempt is under way. What it
  * brings then is not taken, and with the service the other attempt ends as well. False: the worker was faster. */
 static bool let_an_attempt_be_late(struct world *world)
 {
 	const struct job_seen *job = submit(world);
+	bool is_late = false;
 	char sql[256];
 
 	json_decref(jobs_wait(&world->service, job->id, "queued", true));
@@ -257,9 +272,11 @@ static bool let_an_attempt_be_late(struct world *world)
 		"UPDATE jobs SET attempt = attempt + 1 WHERE id = '%s' AND status = 'running'", job->id);
 	if (state_change(world->service.dir, sql) == 0)
 		return false;
-	for (int i = 0;
-		i < 3000 && count(world, "SELECT count(*) FROM messages WHERE id = '%s'", job->id) > 0; i++)
+	for (int i = 0; i < 3000 && !is_late; i++) {
 		client_pause(20);
+		is_late = is_superseded(world, job->id);
+	}
+	ck_assert_msg(is_late, "nobody noticed that job %s is another's", job->id);
 	json_t *status = jobs_status(&world->service, job->id);
 	ck_assert_str_eq(jobs_text(status, "status"), "running");
 	json_decref(status);
