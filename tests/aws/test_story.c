@@ -237,6 +237,8 @@ static void make_trouble(void)
 		if (chance(3) == 0)
 			kill_one();
 		faulty_set(proxy, FAULTY_PASS);
+		for (size_t k = 0; k < world.place.nemulators; k++)
+			emulator_expect_alive(&world.place.emulators[k]);
 		pause_msec(PHASE_MSEC / 2);
 		world.nfaults++;
 	}

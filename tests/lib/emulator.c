@@ -90,6 +90,14 @@ void emulator_start(struct emulator *emulator, enum emulator_kind kind, const st
 	(void)snprintf(emulator->url, sizeof(emulator->url), "http://127.0.0.1:%u", emulator->port);
 }
 
+void emulator_expect_alive(const struct emulator *emulator)
+{
+	int status = 0;
+
+	ck_assert_msg(waitpid(emulator->pid, &status, WNOHANG) == 0, "the emulator at %s has ended (%#x)",
+		emulator->url, (unsigned)status);
+}
+
 void emulator_stop(struct emulator *emulator)
 {
 	if (emulator->pid == 0)

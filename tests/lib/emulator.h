@@ -19,6 +19,8 @@ const char *emulator_skip_reason(void);
 
 /* Returns when it answers. It accepts the keys of LIKE (NULL: any); but EMULATOR_MOTO_AUTH has its own: start it first. */
 void emulator_start(struct emulator *emulator, enum emulator_kind kind, const struct emulator *like);
+/* It has not ended: what it had would be gone. */
+void emulator_expect_alive(const struct emulator *emulator);
 /* Also when it is not running. All it had is gone. */
 void emulator_stop(struct emulator *emulator);
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { SLOW_MSEC = 1200, DRAIN_MSEC = 500, BUFFER = 64 * 1024 };
+enum { SLOW_MSEC = 1200, DRAIN_MSEC = 500, LEAVE_MSEC = 5000, BUFFER = 64 * 1024 };
 
 struct faulty_state {
 	atomic_int mode;
@@ -125,6 +125,19 @@ static void from_server(struct pair *pair, const char *bytes, size_t size)
 		reset(&pair->client);
 }
 
+/* In good order: an emulator need not bear what is only meant for its clients (dynalite ends when a connection is reset under
+ * its answer). */
+static void leave_server(struct pair *pair)
+{
+	struct pollfd server = {.fd = pair->server, .events = POLLIN};
+	char rest[BUFFER];
+
+	(void)shutdown(pair->server, SHUT_WR);
+	while (poll(&server, 1, LEAVE_MSEC) > 0 && recv(pair->server, rest, sizeof(rest), 0) > 0)
+		;
+	pair->server = fd_close(pair->server);
+}
+
 static void *carry(void *user)
 {
 	struct pair *pair = user;
@@ -151,7 +164,7 @@ static void *carry(void *user)
 			from_server(pair, bytes, (size_t)n);
 	}
 	(void)fd_close(pair->client);
-	(void)fd_close(pair->server);
+	leave_server(pair);
 	free(pair);
 	return NULL;
 }
