@@ -9,9 +9,8 @@
 #include <time.h>
 
 enum {
-	AWS_SHA256_SIZE = 65,	 /* hexadecimal, with its NUL */
-	AWS_DATE_SIZE = 17,	 /* "20150830T123600Z" */
-	AWS_UNSIGNED_HEADER = 1, /* see aws_sigv4 */
+	AWS_SHA256_SIZE = 65, /* hexadecimal, with its NUL */
+	AWS_DATE_SIZE = 17,   /* "20150830T123600Z" */
 };
 
 #define AWS_UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
