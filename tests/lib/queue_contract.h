@@ -16,6 +16,7 @@
 	X(counts_what_waits)                                                                                 \
 	X(wakes_a_waiting_receiver)                                                                          \
 	X(wakes_everyone_when_it_stops)                                                                      \
+	X(gives_nothing_after_it_stopped)                                                                    \
 	X(gives_each_message_to_one_of_many_threads)
 
 /* Besides, where the queue can tell one delivery from another. */
