@@ -2,6 +2,7 @@
  * with it every other commit up to then. While one is under way, whoever comes waits for the next. */
 #include "service/database_sync.h"
 #include "service/database.h"
+#include "service/monotonic.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,14 +23,9 @@ static int64_t now_usec(void)
 
 void database_sync_init(struct database_sync *sync)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&sync->lock, NULL);
-	(void)pthread_cond_init(&sync->is_wanted, &attributes);
+	monotonic_condition_init(&sync->is_wanted);
 	(void)pthread_cond_init(&sync->is_done, NULL);
-	(void)pthread_condattr_destroy(&attributes);
 }
 
 /* Waits until somebody waits, or until what is due by time is. */

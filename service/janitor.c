@@ -1,6 +1,7 @@
 #include "service/janitor.h"
 
 #include "sandbox/base/log.h"
+#include "service/monotonic.h"
 #include "service/runner.h"
 
 #include <pthread.h>
@@ -105,16 +106,12 @@ static void *work(void *user)
 int janitor_open(const struct janitor_options *options, struct janitor **ret, struct sandbox_error *err)
 {
 	struct janitor *janitor = calloc(1, sizeof(*janitor));
-	pthread_condattr_t attributes;
 
 	if (janitor == NULL)
 		return error_set(err, ENOMEM, "janitor", "no memory");
 	janitor->options = *options;
 	(void)pthread_mutex_init(&janitor->lock, NULL);
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&janitor->stopping, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	monotonic_condition_init(&janitor->stopping);
 	int r = pthread_create(&janitor->thread, NULL, work, janitor);
 	if (r == 0) {
 		*ret = janitor;

@@ -2,6 +2,7 @@
 
 #include "sandbox/base/fd.h"
 #include "sandbox/base/log.h"
+#include "service/monotonic.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -127,16 +128,12 @@ bool keeper_let_go(struct keeper *keeper)
 int keeper_open(const struct keeper_options *options, struct keeper **ret, struct sandbox_error *err)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
-	pthread_condattr_t attributes;
 
 	if (keeper == NULL)
 		return error_set(err, ENOMEM, "keeper", "no memory");
 	keeper->options = *options;
 	(void)pthread_mutex_init(&keeper->lock, NULL);
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&keeper->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	monotonic_condition_init(&keeper->changed);
 	int r = pthread_create(&keeper->thread, NULL, keep, keeper);
 	if (r == 0) {
 		*ret = keeper;

@@ -7,6 +7,7 @@
 #include "service/queue.h"
 
 #include "sandbox/base/fd.h"
+#include "service/monotonic.h"
 #include "service/sqlite_util.h"
 
 #include <assert.h>
@@ -317,15 +318,11 @@ static int open_reader(struct queue_sqlite *queue, struct sandbox_error *err)
 int queue_sqlite_open(struct database *db, struct queue **ret, struct sandbox_error *err)
 {
 	struct queue_sqlite *queue = calloc(1, sizeof(*queue));
-	pthread_condattr_t attributes;
 
 	if (queue == NULL)
 		return error_set(err, ENOMEM, stage, "no memory");
 	queue->base.operations = &operations;
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&queue->arrived, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	monotonic_condition_init(&queue->arrived);
 	(void)pthread_mutex_init(&queue->counting, NULL);
 	int r = sqlite_client_open(db, stage, statements, STATEMENT_N, &queue->client, err);
 	if (r == 0)

@@ -12,6 +12,7 @@
 
 #include "sandbox/base/fd.h"
 #include "sandbox/base/log.h"
+#include "service/monotonic.h"
 #include "service/queue_sqs_api.h"
 #include "service/queue_sqs_dead.h"
 
@@ -412,8 +413,6 @@ static void add_sources(struct queue_sqs *queue, const struct queue_sqs_options 
 
 int queue_sqs_open(const struct queue_sqs_options *options, struct queue **ret, struct sandbox_error *err)
 {
-	pthread_condattr_t attributes;
-
 	int r = check_routes(options, err);
 	if (r < 0)
 		return r;
@@ -427,10 +426,7 @@ int queue_sqs_open(const struct queue_sqs_options *options, struct queue **ret, 
 	add_sources(queue, options, false);
 	STAILQ_INIT(&queue->arrivals);
 	(void)pthread_mutex_init(&queue->lock, NULL);
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&queue->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	monotonic_condition_init(&queue->changed);
 	*ret = &queue->base;
 	return 0;
 }
