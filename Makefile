@@ -152,6 +152,7 @@ CHOSEN_TESTS := $(call chosen,$(TESTS))
 CHOSEN_SCRIPTS := $(call chosen,$(TEST_SCRIPTS))
 # Unit tests need no more than themselves, fuzzers are built in a mode of their own.
 CHOSEN_NEEDS := $(if $(filter-out $(BUILD)/tests/unit/% tests/unit/% tests/fuzz/%,$(CHOSEN_TESTS) $(CHOSEN_SCRIPTS)),all images $(PROBES)) \
+	$(if $(filter $(BUILD)/tests/aws/%,$(CHOSEN_TESTS)),emulators) \
 	$(if $(filter tests/fuzz/%,$(CHOSEN_SCRIPTS)),fuzzers) \
 	$(if $(filter tests/bench/%,$(CHOSEN_SCRIPTS)),$(BENCHES)) \
 	$(if $(filter tests/vm/%,$(CHOSEN_SCRIPTS)),$(GUEST_TESTS) install-tree)
@@ -172,6 +173,11 @@ asan:
 .PHONY: test-aws
 test-aws:
 	$(MAKE) test SUITES=aws CHECKS=
+
+## emulators: the root in which emulators of SQS, DynamoDB and S3 run (their tests are skipped where it cannot be had)
+.PHONY: emulators
+emulators: | deps
+	$(AS_ROOT) env CACHE_DIR=$(CACHE_DIR) tests/aws/emulators/build || [ $$? -eq 77 ]
 
 ## test-vm: unit, sandbox and attack tests in virtual machines, several kernels (`make test` runs a selection)
 .PHONY: test-vm
@@ -330,7 +336,7 @@ build/analyze/%.tidy: % | deps
 #
 # One call with all groups that the goals on the command line need, so that it says once what it installs.
 GOALS := $(or $(MAKECMDGOALS),all)
-DEPS_GROUPS := build $(if $(filter run images verify test test-aws asan bench deps,$(GOALS)),images) \
+DEPS_GROUPS := build $(if $(filter run images emulators verify test test-aws asan bench deps,$(GOALS)),images) \
 	$(if $(filter test test-aws asan torture faults soak kills fuzz fuzzers deps lint format% $(BUILD)/tests/%,$(GOALS)),test) \
 	$(if $(filter test deps fuzz fuzzers,$(GOALS)),fuzz) \
 	$(if $(filter analyze%,$(GOALS)),analyze)

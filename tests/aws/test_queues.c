@@ -17,14 +17,9 @@ static void set_up(const struct queue_sqs_route *routes, size_t n)
 	ck_assert_int_eq(queue_sqs_open(&options, &queue, &err), 0);
 }
 
-static bool open_place(void)
+static void open_place(void)
 {
-	const struct aws_place_plan plan = {.sqs = EMULATOR_FAUXQS, .has_sqs = true};
-
-	if (emulator_skip_reason() != NULL)
-		return false;
-	aws_place_open(&place, &plan);
-	return true;
+	aws_place_open(&place, &(struct aws_place_plan){.sqs = EMULATOR_FAUXQS, .has_sqs = true});
 }
 
 static void tear_down(void)
@@ -53,8 +48,8 @@ static void expect(const char *language, const char *url)
 
 START_TEST(a_language_may_have_a_queue_of_its_own)
 {
-	if (!open_place())
-		TEST_SKIP(emulator_skip_reason());
+	NEEDS_EMULATORS();
+	open_place();
 	const struct queue_sqs_route routes[] = {
 		{place.queue_url, NULL, false}, {place.urgent_url, "go", false}};
 	set_up(routes, 2);
@@ -73,8 +68,8 @@ END_TEST
 
 START_TEST(urgent_ones_are_received_first)
 {
-	if (!open_place())
-		TEST_SKIP(emulator_skip_reason());
+	NEEDS_EMULATORS();
+	open_place();
 	const struct queue_sqs_route routes[] = {
 		{place.queue_url, NULL, false}, {place.urgent_url, NULL, true}};
 	set_up(routes, 2);
@@ -107,6 +102,7 @@ START_TEST(there_is_a_queue_for_every_job_or_none_at_all)
 }
 END_TEST
 
-TEST_PROGRAM("queues", 120, tcase_add_test(tc, a_language_may_have_a_queue_of_its_own);
+TEST_PROGRAM("queues", 120, AWS_PLACE_SHARE(tc, EMULATOR_FAUXQS);
+	     tcase_add_test(tc, a_language_may_have_a_queue_of_its_own);
 	     tcase_add_test(tc, urgent_ones_are_received_first);
 	     tcase_add_test(tc, there_is_a_queue_for_every_job_or_none_at_all))

@@ -1,7 +1,4 @@
 /* AWS's own SDK for JavaScript as the other side: what we write it reads, what it writes we read, and it signs links as we do. */
-#include "service/objects_s3.h"
-#include "service/queue_sqs.h"
-#include "service/store_dynamodb.h"
 #include "tests/lib/aws_place.h"
 #include "tests/lib/objects_contract.h"
 #include "tests/lib/program.h"
@@ -11,9 +8,6 @@
 #include <string.h>
 
 static struct aws_place place;
-static struct queue *queue;
-static struct store *store;
-static struct objects *objects;
 static struct sandbox_error err;
 
 static void set_up(void)
@@ -28,21 +22,6 @@ static void set_up(void)
 	};
 
 	aws_place_open(&place, &plan);
-	const struct queue_sqs_route routes[] = {{place.queue_url, NULL, false}};
-	const struct queue_sqs_options sqs_options = {place.sqs, routes, 1};
-	ck_assert_int_eq(queue_sqs_open(&sqs_options, &queue, &err), 0);
-	const struct objects_s3_options s3_options = {place.s3, AWS_PLACE_BUCKET, NULL};
-	ck_assert_int_eq(objects_s3_open(&s3_options, &objects, &err), 0);
-	const struct store_dynamodb_options options = {place.dynamodb, AWS_PLACE_TABLE, objects};
-	ck_assert_int_eq(store_dynamodb_open(&options, &store, &err), 0);
-}
-
-static void tear_down(void)
-{
-	queue = queue->operations->close(queue);
-	store = store->operations->close(store);
-	objects = objects->operations->close(objects);
-	aws_place_close(&place);
 }
 
 /* What the SDK says of TASK, which is taken over. Owned. */
@@ -62,8 +41,8 @@ static json_t *ask_sdk(json_t *task)
 
 static json_t *task_of(const char *what, const char *id, const char *key)
 {
-	json_t *task = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "do", what, "table", AWS_PLACE_TABLE,
-		"bucket", AWS_PLACE_BUCKET, "queue", place.queue_url, "id", id, "key", key);
+	json_t *task = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "do", what, "table", place.table, "bucket",
+		place.bucket, "queue", place.queue_url, "id", id, "key", key);
 
 	ck_assert_ptr_nonnull(task);
 	return task;
@@ -84,14 +63,13 @@ START_TEST(the_sdk_reads_what_we_write)
 	struct job job = contract_job("go", "package main \xe2\x82\xac", "1 2\n");
 	char key[CONTRACT_NAME_SIZE];
 
-	if (emulator_skip_reason() != NULL)
-		TEST_SKIP(emulator_skip_reason());
+	NEEDS_EMULATORS();
 	set_up();
-	ck_assert_int_eq(store->operations->create(store, &job, &err), 0);
+	ck_assert_int_eq(place.store->operations->create(place.store, &job, &err), 0);
 	const struct job_ticket ticket = {job.id, "go", false};
-	ck_assert_int_eq(queue->operations->send(queue, &ticket, &err), 0);
+	ck_assert_int_eq(place.queue->operations->send(place.queue, &ticket, &err), 0);
 	contract_name(key);
-	contract_put(objects, key, "printed", 7);
+	contract_put(place.objects, key, "printed", 7);
 	json_t *seen = ask_sdk(task_of("read", job.id, key));
 	const json_t *item = json_object_get(seen, "item"), *message = json_object_get(seen, "message");
 	expect_attribute(item, "executionId", job.id);
@@ -107,7 +85,7 @@ START_TEST(the_sdk_reads_what_we_write)
 	expect_value(seen, "disposition", "attachment");
 	json_decref(seen);
 	job_free(&job);
-	tear_down();
+	aws_place_close(&place);
 }
 END_TEST
 
@@ -115,22 +93,21 @@ START_TEST(we_read_what_the_sdk_writes)
 {
 	char id[JOB_ID_SIZE], key[CONTRACT_NAME_SIZE];
 
-	if (emulator_skip_reason() != NULL)
-		TEST_SKIP(emulator_skip_reason());
+	NEEDS_EMULATORS();
 	set_up();
 	job_new_id(id);
 	contract_name(key);
 	json_decref(ask_sdk(task_of("write", id, key)));
-	struct queue_message message = contract_receive(queue, 60);
+	struct queue_message message = contract_receive(place.queue, 60);
 	ck_assert_str_eq(message.id, id);
-	struct job job = contract_claim(store, id);
+	struct job job = contract_claim(place.store, id);
 	ck_assert_str_eq(job.user_id, "ann");
 	ck_assert_str_eq(job.code, "int main() {}");
 	ck_assert_str_eq(job.input, "1 2\n");
 	ck_assert_uint_eq(job.attempt, 1);
-	contract_expect_object(objects, key, "written by the SDK", strlen("written by the SDK"));
+	contract_expect_object(place.objects, key, "written by the SDK", strlen("written by the SDK"));
 	job_free(&job);
-	tear_down();
+	aws_place_close(&place);
 }
 END_TEST
 
@@ -142,18 +119,14 @@ START_TEST(the_sdk_signs_links_as_we_do)
 	static const char *const keys[] = {"outputs/x.txt", "a b/\xc3\xa9+~(1)*=&@:,$!'.txt"};
 	char path[128], date[32];
 
-	if (emulator_skip_reason() != NULL)
-		TEST_SKIP(emulator_skip_reason());
+	NEEDS_EMULATORS();
 	set_up();
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		char *url = NULL;
 		unsigned ttl_sec;
 		(void)snprintf(path, sizeof(path), "/%s", keys[i]);
-		const struct aws_presign what = {.bucket = AWS_PLACE_BUCKET,
-			.path = path,
-			.query = query,
-			.nquery = 3,
-			.ttl_sec = 1800};
+		const struct aws_presign what = {
+			.bucket = place.bucket, .path = path, .query = query, .nquery = 3, .ttl_sec = 1800};
 		ck_assert_int_eq(aws_presign_get(place.s3, &what, &url, &ttl_sec, &err), 0);
 		const char *at = strstr(url, "X-Amz-Date=");
 		ck_assert_ptr_nonnull(at);
@@ -166,10 +139,10 @@ START_TEST(the_sdk_signs_links_as_we_do)
 		json_decref(answer);
 		free(url);
 	}
-	tear_down();
+	aws_place_close(&place);
 }
 END_TEST
 
-TEST_PROGRAM("sdk", 120, tcase_add_test(tc, the_sdk_reads_what_we_write);
-	     tcase_add_test(tc, we_read_what_the_sdk_writes);
+TEST_PROGRAM("sdk", 120, AWS_PLACE_SHARE(tc, EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW);
+	     tcase_add_test(tc, the_sdk_reads_what_we_write); tcase_add_test(tc, we_read_what_the_sdk_writes);
 	     tcase_add_test(tc, the_sdk_signs_links_as_we_do))

@@ -2,9 +2,6 @@
  * backend in turn misbehaves: every accepted job ends once, with one result and one object, and nothing is left over.
  * STORY_JOBS says how many (`make chaos`: 1000), STORY_SEED repeats an order of events. */
 #include "sandbox/base/fd.h"
-#include "service/objects_s3.h"
-#include "service/queue_sqs.h"
-#include "service/store_dynamodb.h"
 #include "tests/lib/aws_place.h"
 #include "tests/lib/client.h"
 #include "tests/lib/faulty.h"
@@ -67,19 +64,15 @@ static unsigned number_of(const char *name, unsigned standard)
 
 static void open_proxies(void)
 {
-	/* In the order in which aws_place_open starts them. */
-	static const size_t emulator_of[BACKENDS] = {1, 0, 2};
+	static const enum emulator_kind kinds[BACKENDS] = {EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW};
 	char name[64], url[64];
 
 	for (size_t i = 0; i < BACKENDS; i++) {
-		faulty_start(&world.proxies[i], world.place.emulators[emulator_of[i]].port);
+		faulty_start(&world.proxies[i], aws_place_emulator(kinds[i])->port);
 		(void)snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", backends[i]);
 		(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", world.proxies[i].port);
 		ck_assert_int_eq(setenv(name, url, 1), 0);
 	}
-	ck_assert_int_eq(setenv("DYNAMODB_TABLE", AWS_PLACE_TABLE, 1), 0);
-	ck_assert_int_eq(setenv("CODE_EXEC_BUCKET", AWS_PLACE_BUCKET, 1), 0);
-	ck_assert_int_eq(setenv("SQS_QUEUE_URL", world.place.queue_url, 1), 0);
 	ck_assert_int_eq(setenv("LEASE_SEC", "3", 1), 0);
 }
 
@@ -237,8 +230,7 @@ static void make_trouble(void)
 		if (chance(3) == 0)
 			kill_one();
 		faulty_set(proxy, FAULTY_PASS);
-		for (size_t k = 0; k < world.place.nemulators; k++)
-			emulator_expect_alive(&world.place.emulators[k]);
+		aws_place_expect_alive();
 		pause_msec(PHASE_MSEC / 2);
 		world.nfaults++;
 	}
@@ -295,7 +287,7 @@ static unsigned count_objects(void)
 		{"list-type", "2"}, {"prefix", "outputs/"}, {"max-keys", "1000"}};
 	struct aws_request request = {.operation = "ListObjectsV2",
 		.method = "GET",
-		.bucket = AWS_PLACE_BUCKET,
+		.bucket = world.place.bucket,
 		.path = "/",
 		.query = query,
 		.nquery = 3,
@@ -313,27 +305,21 @@ static unsigned count_objects(void)
 /* Duplicates and messages of refused submissions may still be on their way: they find nothing to do. */
 static void expect_empty_queue(void)
 {
-	const struct queue_sqs_route routes[] = {{world.place.queue_url, NULL, false}};
-	const struct queue_sqs_options options = {world.place.sqs, routes, 1};
-	struct queue *queue = NULL;
+	struct queue *queue = world.place.queue;
 	uint64_t depth = 1;
 
-	ck_assert_int_eq(queue_sqs_open(&options, &queue, &err), 0);
 	for (int i = 0; i < 600 && depth > 0; i++) {
 		ck_assert_int_eq(queue->operations->depth(queue, &depth, &err), 0);
 		pause_msec(100);
 	}
 	ck_assert_uint_eq(depth, 0);
-	(void)queue->operations->close(queue);
 }
 
 START_TEST(every_accepted_job_ends_once_whatever_happens)
 {
-	const char *reason = emulator_skip_reason();
 	pthread_t submitter;
 
-	if (reason != NULL)
-		TEST_SKIP(reason);
+	NEEDS_EMULATORS();
 	if (cell_skip_reason() != NULL)
 		TEST_SKIP(cell_skip_reason());
 	NEEDS_IMAGE("cpp");
@@ -356,4 +342,5 @@ START_TEST(every_accepted_job_ends_once_whatever_happens)
 }
 END_TEST
 
-TEST_PROGRAM("story", 600, tcase_add_test(tc, every_accepted_job_ends_once_whatever_happens))
+TEST_PROGRAM("story", 600, AWS_PLACE_SHARE(tc, EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW);
+	     tcase_add_test(tc, every_accepted_job_ends_once_whatever_happens))

@@ -1,32 +1,50 @@
-/* aws_place.h: emulators of SQS, DynamoDB and S3 with a queue, a table and a bucket, made by `cofferdam-service setup`, and
- * our clients of them. What fails here fails the running test. */
+/* aws_place.h: emulators of SQS, DynamoDB and S3, shared by the tests of a program; and for each test a queue, a table and a
+ * bucket of its own, made by `cofferdam-service setup`, our clients of them, and our backends over these. What fails here fails
+ * the running test. */
 #pragma once
 
 #include "service/aws/client.h"
+#include "service/objects.h"
+#include "service/queue.h"
+#include "service/store.h"
 #include "tests/lib/emulator.h"
+#include "tests/lib/test.h"
+
+/* In TEST_PROGRAM: emulators of these kinds are started before the first test and end after the last. */
+#define AWS_PLACE_SHARE(tc, ...)                                                                             \
+	aws_place_share(tc, (const enum emulator_kind[]){__VA_ARGS__},                                       \
+		sizeof((const enum emulator_kind[]){__VA_ARGS__}) / sizeof(enum emulator_kind))
+void aws_place_share(TCase *tc, const enum emulator_kind *kinds, size_t n);
+
+/* In each test that opens a place. */
+#define NEEDS_EMULATORS()                                                                                    \
+	if (aws_place_skip_reason() != NULL)                                                                 \
+	TEST_SKIP(aws_place_skip_reason())
+const char *aws_place_skip_reason(void);
+
+/* One that the program shares. */
+const struct emulator *aws_place_emulator(enum emulator_kind kind);
+/* None has ended. */
+void aws_place_expect_alive(void);
 
 /* Which emulator is asked for what. */
 struct aws_place_plan {
-	const char *name;
 	enum emulator_kind sqs, dynamodb, s3;
-	bool has_sqs, has_dynamodb, has_s3;
-	unsigned max_receives; /* 0: setup's standard */
+	bool has_sqs, has_s3, has_dynamodb; /* a store in DynamoDB needs S3 as well */
+	bool has_urgent;		    /* the queue has a second one for urgent jobs */
+	unsigned max_receives;		    /* 0: setup's standard */
 };
-
-enum { AWS_PLACE_EMULATORS = 3 };
 
 struct aws_place {
-	struct emulator emulators[AWS_PLACE_EMULATORS]; /* one per kind that the plan names */
-	size_t nemulators;
+	char table[64], bucket[64], queue_name[64];
 	char queue_url[256], urgent_url[256], dead_url[256];
 	struct aws_environment *environment;
-	struct aws_client *sqs, *dynamodb, *s3; /* those that the plan has */
+	struct aws_client *sqs, *dynamodb, *s3; /* those that the plan has; so with the backends */
+	struct queue *queue;
+	struct store *store;
+	struct objects *objects;
 };
 
-#define AWS_PLACE_TABLE "jobs"
-#define AWS_PLACE_BUCKET "cofferdam-tests"
-#define AWS_PLACE_QUEUE "jobs"
-#define AWS_PLACE_URGENT "jobs-high"
-
+/* The environment then names the place, as programs read it. */
 void aws_place_open(struct aws_place *place, const struct aws_place_plan *plan);
 void aws_place_close(struct aws_place *place);
