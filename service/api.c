@@ -14,6 +14,7 @@ const struct api_route api_routes[] = {
 	{"GET", "/status", false, api_status, "status"},
 	{"GET", "/result", false, api_result, "result"},
 	{"GET", "/jobs", false, api_jobs, "jobs"},
+	{"GET", "/jobs/", true, api_events, "events"},
 	{"GET", "/objects/", true, api_object, "download"},
 	{"GET", "/languages", false, api_languages, "languages"},
 	{"GET", "/health", false, api_health, "health"},

@@ -58,7 +58,9 @@ struct api_number {
 bool api_read_number(const struct http_request *request, struct http_reply *reply,
 	const struct api_number *number, unsigned *ret);
 
-/* The handlers. api_list.c: */
+/* The handlers. api_events.c: */
+void api_events(struct api *api, const struct http_request *request, struct http_reply *reply);
+/* api_list.c: */
 void api_jobs(struct api *api, const struct http_request *request, struct http_reply *reply);
 /* api_jobs.c: */
 void api_submit(struct api *api, const struct http_request *request, struct http_reply *reply);

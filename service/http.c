@@ -120,6 +120,14 @@ int http_server_open(const struct http_options *options, struct http_server **re
 	return 0;
 }
 
+void http_url(const char *address, unsigned port, char *buf, size_t size)
+{
+	bool is_bracketed = strchr(address, ':') != NULL;
+
+	(void)snprintf(buf, size, "http://%s%s%s:%u", is_bracketed ? "[" : "", address,
+		is_bracketed ? "]" : "", port);
+}
+
 uint16_t http_server_port(const struct http_server *server)
 {
 	return server->port;

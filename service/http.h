@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct MHD_Connection;
 struct waiter;
@@ -36,17 +37,30 @@ struct http_request {
 	struct waiter *waiter; /* for waiters_listen */
 };
 
-/* The decoded value of a query parameter; NULL when it is not there. Borrowed. */
+/* The decoded value of a query parameter, a header's value; NULL when it is not there. Borrowed. */
 const char *http_query(const struct http_request *request, const char *name);
+const char *http_header(const struct http_request *request, const char *name);
+
+enum { HTTP_STREAM_LATER = 0, HTTP_STREAM_END = -1 };
+
+/* A body that comes by and by, for as long as there is more of it. All zeroes: none. */
+struct http_stream {
+	/* Up to SIZE bytes (SIZE > 0) into BUF: how many. Or HTTP_STREAM_LATER: there is nothing yet, and the request's waiter
+	 * follows what there will be (waiters_follow). Or HTTP_STREAM_END. */
+	ssize_t (*pull)(void *user, char *buf, size_t size);
+	void (*close)(void *user);
+	void *user; /* owned */
+};
 
 struct http_reply {
 	unsigned status;
 	const char *content_type; /* static */
 	const char *error;	  /* static: the code of the error it tells, for the log; NULL: none */
-	char *body;		  /* owned, from malloc; unused when fd is set */
+	char *body;		  /* owned, from malloc; unused when fd or stream is set */
 	size_t body_size;
 	int fd; /* owned; -1: none */
 	uint64_t fd_size;
+	struct http_stream stream;
 	bool is_later; /* there is none yet: the handler listens (waiters_listen), and wants to be called again */
 	size_t nheaders;
 	struct {
@@ -91,6 +105,8 @@ struct http_server;
 
 /* Listens and serves from now on, in threads of its own. */
 int http_server_open(const struct http_options *options, struct http_server **ret, struct sandbox_error *err);
+/* "http://ADDRESS:PORT" of an address in numbers. */
+void http_url(const char *address, unsigned port, char *buf, size_t size);
 uint16_t http_server_port(const struct http_server *server);
 /* Ends every connection; no handler runs any more when it returns. Accepts NULL; returns NULL. */
 struct http_server *http_server_close(struct http_server *server);

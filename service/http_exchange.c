@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { HTTP_STREAM_BYTES = 16 * 1024 };
+
 struct exchange {
 	struct http_exchanges *all;
 	struct http_request request;
@@ -33,6 +35,11 @@ static struct http_deadline *deadline_of(struct MHD_Connection *connection)
 static const char *header_of(struct MHD_Connection *connection, const char *name)
 {
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+	return header_of(request->connection, name);
 }
 
 static void decide_error(struct exchange *exchange, enum api_error_code code, const char *message)
@@ -81,10 +88,32 @@ static void disarm(const struct exchange *exchange)
 
 /* --- the answer ----------------------------------------------------------------------------------------------- */
 
-/* What REPLY owned is the response's, once there is one. */
-static struct MHD_Response *make_response(struct http_reply *reply)
+/* MHD_ContentReaderCallback. 0: the connection is suspended, and this is called again once it is resumed. */
+static ssize_t read_stream(void *cls, uint64_t position, char *buf, size_t size)
 {
+	struct exchange *exchange = cls;
+	const struct http_stream *stream = &exchange->reply.stream;
+	struct waiters *waiters = exchange->all->waiters;
+	ssize_t n;
+
+	(void)position;
+	do {
+		n = stream->pull(stream->user, buf, size);
+		if (n != HTTP_STREAM_LATER)
+			return n == HTTP_STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM : n;
+	} while (!waiters_suspend(waiters, &exchange->waiter, exchange->request.connection));
+	return 0;
+}
+
+/* What REPLY owned is the response's, once there is one; but for a stream, which stays the exchange's. */
+static struct MHD_Response *make_response(struct exchange *exchange)
+{
+	struct http_reply *reply = &exchange->reply;
 	struct MHD_Response *response;
+
+	if (reply->stream.pull != NULL)
+		return MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, HTTP_STREAM_BYTES, read_stream, exchange, NULL);
 
 	if (reply->fd >= 0) {
 		response = MHD_create_response_from_fd64(reply->fd_size, reply->fd);
@@ -125,7 +154,7 @@ static bool add_headers(struct MHD_Response *response, const struct http_reply *
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
 	disarm(exchange);
-	struct MHD_Response *response = make_response(&exchange->reply);
+	struct MHD_Response *response = make_response(exchange);
 	if (response == NULL)
 		return MHD_NO; /* no memory: the connection is closed */
 	enum MHD_Result r = MHD_NO;
@@ -251,6 +280,7 @@ void http_exchange_completed(
 		http_deadline_arm(deadline);
 	if (exchange == NULL)
 		return;
+	waiters_leave(exchange->all->waiters, &exchange->waiter);
 	http_body_drop(&exchange->body, &exchange->all->budget);
 	http_reply_free(&exchange->reply);
 	free(exchange);

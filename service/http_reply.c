@@ -18,6 +18,8 @@ void http_reply_free(struct http_reply *reply)
 {
 	free(reply->body);
 	(void)fd_close(reply->fd);
+	if (reply->stream.close != NULL)
+		reply->stream.close(reply->stream.user);
 	http_reply_init(reply);
 }
 

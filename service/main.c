@@ -11,7 +11,9 @@
 #include "service/backends.h"
 #include "service/janitor.h"
 #include "service/languages.h"
+#include "service/live.h"
 #include "service/metrics.h"
+#include "service/node.h"
 #include "service/redrive.h"
 #include "service/request.h"
 #include "service/setup.h"
@@ -81,6 +83,16 @@ static const struct config_row rows[] = {
 		"seconds that a download link is valid"),
 	ROW("REQUEST_TIMEOUT_SEC", CONFIG_NUMBER, request_timeout_sec, 1, 3600, "10",
 		"seconds within which a request must have arrived whole"),
+	ROW("NODE_LISTEN", CONFIG_STRING, node_listen, 1, 63, NULL,
+		"address on which other nodes fetch the live output of jobs that run here; without: they "
+		"cannot"),
+	ROW("NODE_PORT", CONFIG_NUMBER, node_port, 0, 65535, "8090", "port of NODE_LISTEN; 0: any free one"),
+	ROW("NODE_URL", CONFIG_STRING, node_url, 8, JOB_WORKER_BYTES, NULL,
+		"where they find it (default: http://NODE_LISTEN:NODE_PORT)"),
+	ROW("NODE_KEY_FILE", CONFIG_STRING, node_key_file, 1, 4000, NULL,
+		"file with the key that all nodes share, at least 32 bytes; without: output of jobs that run "
+		"elsewhere "
+		"is not live"),
 	ROW("LOG_LEVEL", CONFIG_STRING, log_level, 1, 16, "info", "debug, info, warn or error"),
 	ROW("ready-fd", CONFIG_NUMBER, ready_fd, 3, 1023, NULL,
 		"open descriptor that gets the line READY and the address once requests are accepted"),
@@ -223,11 +235,24 @@ static int open_backends(struct program *program, struct sandbox_error *err)
 	return backends_open(&program->service, program->directory, &program->backends, err);
 }
 
+/* Only where no other process may run the jobs is every end told to those who wait. */
 static int open_waiters(struct program *program, struct sandbox_error *err)
 {
-	if (!has_role(program, "api"))
+	bool is_alone = has_role(program, "worker") && !backends_are_remote(&program->service.config);
+
+	return waiters_open(is_alone ? 0 : LOOK_MSEC, &program->service.waiters, err);
+}
+
+static int open_live(struct program *program, struct sandbox_error *err)
+{
+	if (!has_role(program, "worker"))
 		return 0;
-	return waiters_open(has_role(program, "worker") ? 0 : LOOK_MSEC, &program->service.waiters, err);
+	return live_open(program->service.waiters, &program->service.live, err);
+}
+
+static int open_node(struct program *program, struct sandbox_error *err)
+{
+	return node_open(&program->service, &program->service.node, err);
 }
 
 static int requeue(const struct job_ticket *ticket, void *user)
@@ -278,13 +303,11 @@ static int announce(struct program *program, struct sandbox_error *err)
 {
 	const struct service_config *config = &program->service.config;
 	unsigned port = program->server ? http_server_port(program->server) : 0;
-	bool is_bracketed = strchr(config->listen, ':') != NULL;
-	char line[128];
+	char url[96], line[128] = "READY\n";
 
-	(void)snprintf(line, sizeof(line), "READY http://%s%s%s:%u\n", is_bracketed ? "[" : "",
-		config->listen, is_bracketed ? "]" : "", port);
-	if (!has_role(program, "api"))
-		(void)snprintf(line, sizeof(line), "READY\n");
+	http_url(config->listen, port, url, sizeof(url));
+	if (has_role(program, "api"))
+		(void)snprintf(line, sizeof(line), "READY %s\n", url);
 	log_event(LOG_LEVEL_INFO, "service.ready", "s:role", config->role, "s:listen", config->listen,
 		"u:port", (uint64_t)port, NULL);
 	return ready_announce(config->ready_fd ? (int)config->ready_fd : -1, line, err);
@@ -300,6 +323,8 @@ static const struct {
 	{"open_backends", open_backends},
 	{"open_artifacts", open_artifacts},
 	{"open_waiters", open_waiters},
+	{"open_live", open_live},
+	{"open_node", open_node},
 	{"start_workers", start_workers},
 	{"start_server", start_server},
 	{"announce", announce},
@@ -323,6 +348,8 @@ static void stop(struct program *program)
 	program->server = http_server_close(program->server);
 	program->workers = workers_stop(program->workers);
 	program->janitor = janitor_close(program->janitor);
+	service->node = node_close(service->node);
+	service->live = live_close(service->live);
 	service->waiters = waiters_close(service->waiters);
 	program->backends = backends_close(program->backends, service);
 	program->dirfd = fd_close(program->dirfd);

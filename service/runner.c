@@ -74,9 +74,11 @@ static int perform(struct course *course, struct sandbox_spec *spec, bool is_mer
 	int r = step_limits(course, spec->step, &spec->limits, err);
 	if (r == 0)
 		r = fresh_output(course, spec->limits.output_bytes, err);
-	if (r == 0)
-		r = runner_step(&step, result, err);
-	return r;
+	if (r < 0)
+		return r;
+	course->output->is_mixed = is_merged;
+	live_step(course->output->live, spec->step, course->output->fd);
+	return runner_step(&step, result, err);
 }
 
 static int compile(struct course *course, struct sandbox_error *err)

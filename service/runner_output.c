@@ -14,7 +14,7 @@ int runner_output_open(uint64_t max, struct runner_output *ret, struct sandbox_e
 	ret->fd = fd;
 	ret->max = max;
 	ret->size = ret->head_size = 0;
-	ret->has_more = false;
+	ret->has_more = ret->is_mixed = false;
 	return 0;
 }
 
@@ -45,6 +45,8 @@ int runner_output_take(struct runner_output *output, const char *data, size_t si
 	if (r < 0)
 		return error_set(err, -r, "runner.output", "write: %s", strerrordesc_np(-r));
 	output->size += kept;
+	enum live_stream stream = is_stdout ? LIVE_STDOUT : LIVE_STDERR;
+	live_grow(output->live, output->is_mixed ? LIVE_MIXED : stream, kept);
 	return 0;
 }
 

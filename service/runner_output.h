@@ -4,13 +4,16 @@
 
 #include "sandbox/base/error.h"
 #include "service/job.h"
+#include "service/live.h"
 
 enum {
 	RUNNER_HEAD_BYTES = 4 * JOB_PREVIEW_CHARS, /* JOB_PREVIEW_CHARS characters are never longer */
 };
 
 struct runner_output {
-	int fd; /* owned */
+	int fd;		       /* owned */
+	struct live_job *live; /* borrowed: told of everything; NULL: nobody watches */
+	bool is_mixed;	       /* standard output and error came through one pipe */
 	uint64_t size;
 	uint64_t max; /* what comes beyond it is dropped; the supervisor has ended the run by then */
 	size_t head_size;
@@ -18,6 +21,7 @@ struct runner_output {
 	char head[RUNNER_HEAD_BYTES];
 };
 
+/* LIVE stays as it is. */
 int runner_output_open(uint64_t max, struct runner_output *ret, struct sandbox_error *err);
 /* Accepts what runner_output_open never filled, if fd is -1. */
 void runner_output_close(struct runner_output *output);

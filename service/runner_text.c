@@ -71,3 +71,11 @@ char *runner_text(const char *bytes, size_t size, bool has_more, const struct ru
 	text[used] = '\0';
 	return text;
 }
+
+size_t runner_text_whole(const char *bytes, size_t size)
+{
+	for (size_t back = 1; back <= 3 && back <= size; back++)
+		if (sequence((const unsigned char *)bytes + size - back, back) == UNFINISHED)
+			return size - back;
+	return size;
+}

@@ -13,3 +13,6 @@ struct runner_text_limits {
  * U+FFFD; cut between characters at LIMITS. HAS_MORE: BYTES is the beginning of something longer, so that an
  * unfinished sequence at its end is left out instead of replaced. Owned by the caller; NULL: no memory. */
 char *runner_text(const char *bytes, size_t size, bool has_more, const struct runner_text_limits *limits);
+
+/* How many of BYTES to take now, when more will follow: all but a sequence that is not finished yet (0 to 3 bytes). */
+size_t runner_text_whole(const char *bytes, size_t size);

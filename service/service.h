@@ -27,14 +27,18 @@ struct service_config {
 	uint64_t artifacts_bytes, artifacts_memory_bytes; /* 0: nothing is kept */
 	bool is_artifact_per_user;
 	uint64_t code_max_bytes, input_max_bytes;
-	uint64_t url_ttl_sec;	      /* 1800 */
-	uint64_t request_timeout_sec; /* a request must be complete within it */
+	uint64_t url_ttl_sec;				    /* 1800 */
+	uint64_t request_timeout_sec;			    /* a request must be complete within it */
+	const char *node_listen, *node_url, *node_key_file; /* NULL: none (node.h) */
+	uint64_t node_port;
 	const char *log_level;
 	uint64_t ready_fd; /* gets "READY http://…\n" once requests are accepted; 0: none */
 };
 
 struct artifacts; /* service/artifacts.h */
 struct languages; /* service/languages.h: what GET /languages shows and POST /submit accepts */
+struct live;	  /* service/live.h */
+struct node;	  /* service/node.h */
 struct metrics;	  /* service/metrics.h */
 struct waiters;	  /* service/waiters.h */
 
@@ -47,5 +51,7 @@ struct service {
 	struct artifacts *artifacts; /* NULL: off, or this process runs no jobs */
 	struct languages *languages;
 	struct metrics *metrics;
-	struct waiters *waiters; /* NULL: this process answers no HTTP */
+	struct waiters *waiters;
+	struct live *live; /* NULL: this process runs no jobs */
+	struct node *node; /* NULL: it knows no others */
 };

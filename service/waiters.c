@@ -41,18 +41,19 @@ static void unlock(struct waiters *waiters)
 	(void)pthread_mutex_unlock(&waiters->lock);
 }
 
-static void take_out(struct waiters *waiters, struct waiter *waiter)
+/* From here on the waiter is its connection's thread's again. */
+static void resume(struct waiter *waiter)
 {
-	TAILQ_REMOVE(&waiters->list, waiter, link);
-	waiters->n--;
-	waiter->state = WAITER_NONE;
+	waiter->state = WAITER_WOKEN;
+	MHD_resume_connection(waiter->connection);
 }
 
-/* From here on the waiter is its connection's thread's again, and may be gone with it. */
-static void resume(struct waiters *waiters, struct waiter *waiter)
+static void wake(struct waiter *waiter)
 {
-	take_out(waiters, waiter);
-	MHD_resume_connection(waiter->connection);
+	if (waiter->state == WAITER_SUSPENDED)
+		resume(waiter);
+	else
+		waiter->state = WAITER_WOKEN;
 }
 
 /* --- those whose time has come ---------------------------------------------------------------------------------- */
@@ -61,14 +62,14 @@ static void resume(struct waiters *waiters, struct waiter *waiter)
 static int64_t resume_due(struct waiters *waiters)
 {
 	int64_t now = now_usec(), next = INT64_MAX;
-	struct waiter *waiter, *following;
+	struct waiter *waiter;
 
-	for (waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = following) {
-		following = TAILQ_NEXT(waiter, link);
+	TAILQ_FOREACH(waiter, &waiters->list, link)
+	{
 		if (waiter->state != WAITER_SUSPENDED)
 			continue;
 		if (waiter->due_usec <= now)
-			resume(waiters, waiter);
+			resume(waiter);
 		else if (waiter->due_usec < next)
 			next = waiter->due_usec;
 	}
@@ -122,19 +123,14 @@ int waiters_open(unsigned look_msec, struct waiters **ret, struct sandbox_error 
 
 void waiters_stop(struct waiters *waiters)
 {
-	struct waiter *waiter, *following;
+	struct waiter *waiter;
 
 	if (waiters == NULL)
 		return;
 	lock(waiters);
 	waiters->is_stopping = true;
-	for (waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = following) {
-		following = TAILQ_NEXT(waiter, link);
-		if (waiter->state == WAITER_SUSPENDED)
-			resume(waiters, waiter);
-		else
-			waiter->state = WAITER_WOKEN;
-	}
+	TAILQ_FOREACH(waiter, &waiters->list, link)
+	wake(waiter);
 	(void)pthread_cond_signal(&waiters->changed);
 	unlock(waiters);
 }
@@ -156,20 +152,14 @@ struct waiters *waiters_close(struct waiters *waiters)
 
 void waiters_wake(struct waiters *waiters, const char *id)
 {
-	struct waiter *waiter, *following;
+	struct waiter *waiter;
 
 	if (waiters == NULL)
 		return;
 	lock(waiters);
-	for (waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = following) {
-		following = TAILQ_NEXT(waiter, link);
-		if (strcmp(waiter->id, id) != 0)
-			continue;
-		if (waiter->state == WAITER_SUSPENDED)
-			resume(waiters, waiter);
-		else
-			waiter->state = WAITER_WOKEN;
-	}
+	TAILQ_FOREACH(waiter, &waiters->list, link)
+	if (strcmp(waiter->id, id) == 0)
+		wake(waiter);
 	unlock(waiters);
 }
 
@@ -182,6 +172,37 @@ static void plan_next_look(const struct waiters *waiters, struct waiter *waiter,
 		waiter->due_usec = look;
 }
 
+static void take_out(struct waiters *waiters, struct waiter *waiter)
+{
+	TAILQ_REMOVE(&waiters->list, waiter, link);
+	waiters->n--;
+	waiter->state = WAITER_NONE;
+}
+
+static void put_in(struct waiters *waiters, struct waiter *waiter, const char *id)
+{
+	(void)snprintf(waiter->id, sizeof(waiter->id), "%s", id);
+	TAILQ_INSERT_TAIL(&waiters->list, waiter, link);
+	waiters->n++;
+}
+
+/* Under the lock; its end is set. */
+static bool begin(struct waiters *waiters, struct waiter *waiter, const char *id, int64_t now)
+{
+	bool has_room = waiter->state != WAITER_NONE || waiters->n < WAITERS_MAX;
+
+	if (waiters->is_stopping || !has_room || now >= waiter->end_usec) {
+		if (waiter->state != WAITER_NONE)
+			take_out(waiters, waiter);
+		return false;
+	}
+	if (waiter->state == WAITER_NONE)
+		put_in(waiters, waiter, id);
+	waiter->state = WAITER_LISTENING;
+	plan_next_look(waiters, waiter, now);
+	return true;
+}
+
 bool waiters_listen(struct waiters *waiters, struct waiter *waiter, const char *id, unsigned sec)
 {
 	int64_t now = now_usec();
@@ -189,19 +210,17 @@ bool waiters_listen(struct waiters *waiters, struct waiter *waiter, const char *
 	if (waiters == NULL)
 		return false;
 	lock(waiters);
-	assert(waiter->state == WAITER_NONE);
 	if (waiter->end_usec == 0)
 		waiter->end_usec = now + (int64_t)sec * USEC_PER_SEC;
-	bool may_wait = !waiters->is_stopping && waiters->n < WAITERS_MAX && now < waiter->end_usec;
-	if (may_wait) {
-		(void)snprintf(waiter->id, sizeof(waiter->id), "%s", id);
-		plan_next_look(waiters, waiter, now);
-		waiter->state = WAITER_LISTENING;
-		TAILQ_INSERT_TAIL(&waiters->list, waiter, link);
-		waiters->n++;
-	}
+	bool may_wait = begin(waiters, waiter, id, now);
 	unlock(waiters);
 	return may_wait;
+}
+
+bool waiters_follow(struct waiters *waiters, struct waiter *waiter, const char *id, unsigned sec)
+{
+	waiter->end_usec = 0;
+	return waiters_listen(waiters, waiter, id, sec);
 }
 
 void waiters_leave(struct waiters *waiters, struct waiter *waiter)
@@ -224,8 +243,6 @@ bool waiters_suspend(struct waiters *waiters, struct waiter *waiter, struct MHD_
 		waiter->state = WAITER_SUSPENDED;
 		if (waiter->due_usec < waiters->next_usec)
 			(void)pthread_cond_signal(&waiters->changed);
-	} else {
-		take_out(waiters, waiter);
 	}
 	unlock(waiters);
 	return has_to_wait;

@@ -2,6 +2,7 @@
 
 #include "sandbox/base/fd.h"
 #include "service/languages.h"
+#include "service/node.h"
 #include "service/worker_job.h"
 
 #include <pthread.h>
@@ -102,8 +103,8 @@ int workers_start(struct service *service, unsigned n, struct workers **ret, str
 	if (workers == NULL)
 		return error_set(err, ENOMEM, "worker.start", "no memory");
 	workers->context.service = service;
-	workers->context.lease =
-		(struct store_lease){.sec = (unsigned)service->config.lease_sec, .worker = ""};
+	workers->context.lease = (struct store_lease){
+		.sec = (unsigned)service->config.lease_sec, .worker = node_url(service->node)};
 	workers->context.stop_fd = eventfd(0, EFD_CLOEXEC);
 	int r = 0;
 	if (workers->context.stop_fd < 0)

@@ -370,8 +370,12 @@ void worker_next(struct worker *worker)
 	struct metrics *metrics = worker->context->service->metrics;
 
 	if (take_at_once(&delivery) || (receive(&delivery) && claim(&delivery))) {
+		struct live_job *live =
+			live_begin(worker->context->service->live, delivery.job.id, delivery.job.attempt);
 		metrics_started(metrics);
+		delivery.output.live = live;
 		see_through(&delivery);
+		live_end(live); /* not before its result can be seen */
 		metrics_stopped(metrics);
 	}
 	runner_output_close(&delivery.output);

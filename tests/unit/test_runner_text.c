@@ -63,7 +63,22 @@ START_TEST(leaves_out_a_sequence_that_goes_on_elsewhere)
 }
 END_TEST
 
+START_TEST(knows_where_an_unfinished_sequence_begins)
+{
+	static const struct {
+		const char *in;
+		size_t whole;
+	} cases[] = {{"", 0}, {"ab", 2}, {"ab\xc3", 2}, {"ab\xc3\xa4", 4}, {"ab\xe2\x82", 2},
+		{"\xf0\x9f\x98", 0}, {"a\xf0\x9f\x98\x80", 5}, {"ab\xff", 3}, {"ab\x82\x82\x82", 5},
+		{"\xc3\xc3", 1}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_uint_eq(runner_text_whole(cases[i].in, strlen(cases[i].in)), cases[i].whole);
+}
+END_TEST
+
 TEST_PROGRAM("runner_text", 10,
 	     tcase_add_loop_test(tc, makes_valid_utf8_of_any_bytes, 0, (int)(sizeof(rows) / sizeof(rows[0])));
 	     tcase_add_test(tc, cuts_between_characters);
-	     tcase_add_test(tc, leaves_out_a_sequence_that_goes_on_elsewhere))
+	     tcase_add_test(tc, leaves_out_a_sequence_that_goes_on_elsewhere);
+	     tcase_add_test(tc, knows_where_an_unfinished_sequence_begins))
