@@ -4,7 +4,6 @@
 #include "sandbox/base/fd.h"
 #include "tests/lib/aws_place.h"
 #include "tests/lib/client.h"
-#include "tests/lib/faulty.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/place.h"
@@ -19,15 +18,12 @@ enum {
 	JOBS_MAX = 20000,
 	APIS = 2,
 	WORKERS = 3,
-	BACKENDS = 3,
 	PHASE_MSEC = 700, /* of one fault of one backend */
 	DOWN_MSEC = 4000, /* of a backend that is down; `make chaos` has 20 s */
 	PACE_MSEC = 400,  /* between two submissions: some come at each fault */
 	PATIENCE_SEC = 600,
 	NUMBER_SIZE = 16,
 };
-
-static const char *const backends[BACKENDS] = {"SQS", "DYNAMODB", "S3"};
 
 struct job_seen {
 	char id[JOB_ID_SIZE];
@@ -37,7 +33,6 @@ struct job_seen {
 struct world {
 	struct supervisor supervisor;
 	struct aws_place place;
-	struct faulty proxies[BACKENDS];
 	struct test_service apis[APIS], workers[WORKERS];
 	struct job_seen jobs[JOBS_MAX];
 	unsigned wanted, seed, down_msec;
@@ -62,20 +57,6 @@ static unsigned number_of(const char *name, unsigned standard)
 
 /* --- the place -------------------------------------------------------------------------------------------------- */
 
-static void open_proxies(void)
-{
-	static const enum emulator_kind kinds[BACKENDS] = {EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW};
-	char name[64], url[64];
-
-	for (size_t i = 0; i < BACKENDS; i++) {
-		faulty_start(&world.proxies[i], aws_place_emulator(kinds[i])->port);
-		(void)snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", backends[i]);
-		(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", world.proxies[i].port);
-		ck_assert_int_eq(setenv(name, url, 1), 0);
-	}
-	ck_assert_int_eq(setenv("LEASE_SEC", "3", 1), 0);
-}
-
 static void start_worker(struct test_service *worker)
 {
 	static const char *const options[] = {"--role=worker", "--workers=2", NULL};
@@ -92,6 +73,7 @@ static void open_world(void)
 		.has_sqs = true,
 		.has_dynamodb = true,
 		.has_s3 = true,
+		.has_proxies = true,
 		.max_receives = 50}; /* so often is a message delivered in vain here */
 
 	world.wanted = number_of("STORY_JOBS", JOBS_DEFAULT);
@@ -100,7 +82,7 @@ static void open_world(void)
 	ck_assert_uint_le(world.wanted, JOBS_MAX);
 	supervisor_open(&world.supervisor);
 	aws_place_open(&world.place, &plan);
-	open_proxies();
+	ck_assert_int_eq(setenv("LEASE_SEC", "3", 1), 0);
 	for (size_t i = 0; i < APIS; i++) {
 		service_begin(&world.apis[i]);
 		service_start(&world.apis[i], NULL, options);
@@ -117,8 +99,6 @@ static void close_world(void)
 		service_end(&world.apis[i]);
 	for (size_t i = 0; i < WORKERS; i++)
 		service_end(&world.workers[i]);
-	for (size_t i = 0; i < BACKENDS; i++)
-		faulty_stop(&world.proxies[i]);
 	aws_place_close(&world.place);
 	supervisor_close(&world.supervisor);
 }
@@ -214,7 +194,7 @@ static void kill_one(void)
 /* Each fault of each backend once, in an order of their own; workers are killed meanwhile. */
 static void make_trouble(void)
 {
-	unsigned order[BACKENDS * (FAULTY_MODE_N - 1)];
+	unsigned order[AWS_PLACE_PROXY_N * (FAULTY_MODE_N - 1)];
 	size_t n = sizeof(order) / sizeof(order[0]);
 
 	for (size_t i = 0; i < n; i++) {
@@ -223,8 +203,8 @@ static void make_trouble(void)
 		order[k] = (unsigned)i;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct faulty *proxy = &world.proxies[order[i] % BACKENDS];
-		enum faulty_mode mode = (enum faulty_mode)(1 + order[i] / BACKENDS);
+		struct faulty *proxy = &world.place.proxies[order[i] % AWS_PLACE_PROXY_N];
+		enum faulty_mode mode = (enum faulty_mode)(1 + order[i] / AWS_PLACE_PROXY_N);
 		faulty_set(proxy, mode);
 		pause_msec(mode == FAULTY_DOWN ? (long)world.down_msec : PHASE_MSEC);
 		if (chance(3) == 0)

@@ -171,29 +171,35 @@ static void open_store(struct aws_place *place)
 	export("DYNAMODB_TABLE", place->table);
 }
 
-void aws_place_open(struct aws_place *place, const struct aws_place_plan *plan)
+static void start_proxies(struct aws_place *place)
 {
-	*place = (struct aws_place){0};
-	name(place);
-	ck_assert_int_eq(unsetenv("AWS_CA_BUNDLE"), 0);
-	if (plan->has_sqs)
-		emulator_export(aws_place_emulator(plan->sqs), "SQS");
-	if (plan->has_dynamodb)
-		emulator_export(aws_place_emulator(plan->dynamodb), "DYNAMODB");
-	if (plan->has_s3)
-		emulator_export(aws_place_emulator(plan->s3), "S3");
-	set_up(place, plan);
+	static const char *const names[AWS_PLACE_PROXY_N] = {"SQS", "DYNAMODB", "S3"};
+	const struct aws_place_plan *plan = &place->plan;
+	const enum emulator_kind kinds[AWS_PLACE_PROXY_N] = {plan->sqs, plan->dynamodb, plan->s3};
+	char variable[64], url[64];
+
+	for (size_t i = 0; i < AWS_PLACE_PROXY_N; i++) {
+		faulty_start(&place->proxies[i], aws_place_emulator(kinds[i])->port);
+		(void)snprintf(variable, sizeof(variable), "AWS_ENDPOINT_URL_%s", names[i]);
+		(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", place->proxies[i].port);
+		export(variable, url);
+	}
+}
+
+static void open_backends(struct aws_place *place)
+{
 	int r = aws_environment_open(&place->environment, &err);
+
 	ck_assert_msg(r == 0, "%s: %s", err.stage, err.message);
-	if (plan->has_sqs)
-		open_queue(place, plan->has_urgent);
-	if (plan->has_s3)
+	if (place->plan.has_sqs)
+		open_queue(place, place->plan.has_urgent);
+	if (place->plan.has_s3)
 		open_objects(place);
-	if (plan->has_dynamodb)
+	if (place->plan.has_dynamodb)
 		open_store(place);
 }
 
-void aws_place_close(struct aws_place *place)
+static void close_backends(struct aws_place *place)
 {
 	if (place->queue != NULL)
 		place->queue = place->queue->operations->close(place->queue);
@@ -205,4 +211,34 @@ void aws_place_close(struct aws_place *place)
 	place->dynamodb = aws_client_close(place->dynamodb);
 	place->s3 = aws_client_close(place->s3);
 	place->environment = aws_environment_close(place->environment);
+}
+
+void aws_place_open(struct aws_place *place, const struct aws_place_plan *plan)
+{
+	*place = (struct aws_place){.plan = *plan};
+	name(place);
+	ck_assert_int_eq(unsetenv("AWS_CA_BUNDLE"), 0);
+	if (plan->has_sqs)
+		emulator_export(aws_place_emulator(plan->sqs), "SQS");
+	if (plan->has_dynamodb)
+		emulator_export(aws_place_emulator(plan->dynamodb), "DYNAMODB");
+	if (plan->has_s3)
+		emulator_export(aws_place_emulator(plan->s3), "S3");
+	set_up(place, plan);
+	if (plan->has_proxies)
+		start_proxies(place);
+	open_backends(place);
+}
+
+void aws_place_reopen(struct aws_place *place)
+{
+	close_backends(place);
+	open_backends(place);
+}
+
+void aws_place_close(struct aws_place *place)
+{
+	close_backends(place);
+	for (size_t i = 0; i < AWS_PLACE_PROXY_N && place->plan.has_proxies; i++)
+		faulty_stop(&place->proxies[i]);
 }

@@ -8,6 +8,7 @@
 #include "service/queue.h"
 #include "service/store.h"
 #include "tests/lib/emulator.h"
+#include "tests/lib/faulty.h"
 #include "tests/lib/test.h"
 
 /* In TEST_PROGRAM: emulators of these kinds are started before the first test and end after the last. */
@@ -30,12 +31,16 @@ void aws_place_expect_alive(void);
 /* Which emulator is asked for what. */
 struct aws_place_plan {
 	enum emulator_kind sqs, dynamodb, s3;
-	bool has_sqs, has_s3, has_dynamodb; /* a store in DynamoDB needs S3 as well */
+	bool has_sqs, has_s3, has_dynamodb; /* a store in DynamoDB needs S3 as well; proxies need all three */
 	bool has_urgent;		    /* the queue has a second one for urgent jobs */
+	bool has_proxies;		    /* all calls but setup's go through proxies that can fail */
 	unsigned max_receives;		    /* 0: setup's standard */
 };
 
+enum aws_place_proxy { AWS_PLACE_SQS, AWS_PLACE_DYNAMODB, AWS_PLACE_S3, AWS_PLACE_PROXY_N };
+
 struct aws_place {
+	struct aws_place_plan plan;
 	char table[64], bucket[64], queue_name[64];
 	char queue_url[256], urgent_url[256], dead_url[256];
 	struct aws_environment *environment;
@@ -43,8 +48,11 @@ struct aws_place {
 	struct queue *queue;
 	struct store *store;
 	struct objects *objects;
+	struct faulty proxies[AWS_PLACE_PROXY_N]; /* if the plan has them */
 };
 
 /* The environment then names the place, as programs read it. */
 void aws_place_open(struct aws_place *place, const struct aws_place_plan *plan);
+/* Clients and backends anew, over what is there: those of another process, as far as they can tell. */
+void aws_place_reopen(struct aws_place *place);
 void aws_place_close(struct aws_place *place);

@@ -73,7 +73,7 @@ void emulator_start(struct emulator *emulator, enum emulator_kind kind, const st
 	char line[LINE_SIZE];
 	int out;
 
-	*emulator = (struct emulator){0};
+	*emulator = (struct emulator){.kind = kind};
 	if (like != NULL) {
 		ck_assert_int_eq(setenv("KEY", like->key, 1), 0);
 		ck_assert_int_eq(setenv("SECRET", like->secret, 1), 0);
@@ -92,7 +92,7 @@ void emulator_expect_alive(const struct emulator *emulator)
 	struct pollfd end = {.fd = pidfd_open(emulator->pid, 0), .events = POLLIN};
 
 	ck_assert_int_ge(end.fd, 0);
-	ck_assert_msg(poll(&end, 1, 0) == 0, "the emulator at %s has ended", emulator->url);
+	ck_assert_msg(poll(&end, 1, 0) == 0, "%s at %s has ended", names[emulator->kind], emulator->url);
 	(void)close(end.fd);
 }
 

@@ -16,6 +16,7 @@ enum emulator_kind {
 
 struct emulator {
 	pid_t pid; /* 0: not running */
+	enum emulator_kind kind;
 	unsigned port;
 	char url[64];		  /* "http://127.0.0.1:21711" */
 	char key[64], secret[64]; /* what it accepts */

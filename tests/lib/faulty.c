@@ -17,10 +17,17 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { SLOW_MSEC = 1200, DRAIN_MSEC = 500, LEAVE_MSEC = 5000, BUFFER = 64 * 1024 };
+enum {
+	SLOW_MSEC = 1200,
+	DRAIN_MSEC = 500,
+	LEAVE_MSEC = 5000,
+	BUFFER = 64 * 1024,
+	REQUEST_MAX = 32 << 20,
+};
 
 struct faulty_state {
 	atomic_int mode;
+	atomic_uint nrepeated, nrefused;
 };
 
 static const char *const names[] = {
@@ -47,9 +54,11 @@ static struct sockaddr_in loopback(unsigned port)
 
 /* One client and its server. */
 struct pair {
-	const struct faulty_state *state;
+	struct faulty_state *state;
 	int client, server; /* owned */
 	unsigned target_port;
+	char *request; /* owned: what there is of the one that is coming, NUL-terminated */
+	size_t size;
 };
 
 static enum faulty_mode mode_of(const struct pair *pair)
@@ -100,12 +109,71 @@ static void fail_request(struct pair *pair)
 	}
 }
 
-/* Bytes of the client's. Each of our clients waits for its answer: they begin a request, or go on with one. */
-static void from_client(struct pair *pair, const char *bytes, size_t size)
+/* How long the request will be; 0: that is not known yet. */
+static size_t request_size(const struct pair *pair)
+{
+	static const char field[] = "\r\ncontent-length:";
+	const char *end = pair->request != NULL ? strstr(pair->request, "\r\n\r\n") : NULL;
+
+	if (end == NULL)
+		return 0;
+	const char *length = strcasestr(pair->request, field);
+	size_t body = length != NULL && length < end ? strtoul(length + strlen(field), NULL, 10) : 0;
+	return (size_t)(end - pair->request) + strlen("\r\n\r\n") + body;
+}
+
+/* After the last word to it. */
+static void leave_server(int server)
+{
+	struct pollfd wait = {.fd = server, .events = POLLIN};
+	char rest[BUFFER];
+
+	(void)shutdown(server, SHUT_WR);
+	while (poll(&wait, 1, LEAVE_MSEC) > 0 && recv(server, rest, sizeof(rest), 0) > 0)
+		;
+	(void)fd_close(server);
+}
+
+static int reach_server(const struct pair *pair)
+{
+	struct sockaddr_in target = loopback(pair->target_port);
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	if (connect(server, (struct sockaddr *)&target, sizeof(target)) == 0)
+		return server;
+	return fd_close(server);
+}
+
+static void *hear_out(void *user)
+{
+	leave_server((int)(intptr_t)user);
+	return NULL;
+}
+
+static void repeat(const struct pair *pair)
+{
+	int server = reach_server(pair);
+	pthread_t thread;
+
+	if (server < 0)
+		return;
+	if (fd_write_all(server, pair->request, pair->size) == 0)
+		atomic_fetch_add(&pair->state->nrepeated, 1);
+	if (pthread_create(&thread, NULL, hear_out, (void *)(intptr_t)server) == 0)
+		(void)pthread_detach(thread);
+	else
+		leave_server(server);
+}
+
+static void handle(struct pair *pair)
 {
 	switch (mode_of(pair)) {
 	case FAULTY_SLOW:
 		(void)nanosleep(&(struct timespec){SLOW_MSEC / 1000, SLOW_MSEC % 1000 * 1000000}, NULL);
+		break;
+	case FAULTY_REPEAT:
+		repeat(pair);
 		break;
 	case FAULTY_PASS:
 	case FAULTY_LOSE_ANSWER:
@@ -114,41 +182,51 @@ static void from_client(struct pair *pair, const char *bytes, size_t size)
 		fail_request(pair);
 		return;
 	}
-	if (fd_write_all(pair->server, bytes, size) < 0)
+	if (fd_write_all(pair->server, pair->request, pair->size) < 0)
 		reset(&pair->client);
+	free(pair->request);
+	pair->request = NULL;
+	pair->size = 0;
+}
+
+/* Each of our clients waits for its answer: they begin a request, or go on with one. */
+static void from_client(struct pair *pair, const char *bytes, size_t size)
+{
+	char *request =
+		pair->size + size < REQUEST_MAX ? realloc(pair->request, pair->size + size + 1) : NULL;
+
+	if (request == NULL) {
+		reset(&pair->client);
+		return;
+	}
+	memcpy(request + pair->size, bytes, size);
+	pair->request = request;
+	pair->size += size;
+	pair->request[pair->size] = '\0';
+	size_t whole = request_size(pair);
+	if (whole > 0 && pair->size >= whole)
+		handle(pair);
 }
 
 static void from_server(struct pair *pair, const char *bytes, size_t size)
 {
+	static const char refusal[] = "HTTP/1.1 403";
+
+	if (size > strlen(refusal) && memcmp(bytes, refusal, strlen(refusal)) == 0)
+		atomic_fetch_add(&pair->state->nrefused, 1);
 	if (mode_of(pair) == FAULTY_LOSE_ANSWER || mode_of(pair) == FAULTY_DOWN ||
 		fd_write_all(pair->client, bytes, size) < 0)
 		reset(&pair->client);
 }
 
-/* In good order: an emulator need not bear what is only meant for its clients (dynalite ends when a connection is reset under
- * its answer). */
-static void leave_server(struct pair *pair)
-{
-	struct pollfd server = {.fd = pair->server, .events = POLLIN};
-	char rest[BUFFER];
-
-	(void)shutdown(pair->server, SHUT_WR);
-	while (poll(&server, 1, LEAVE_MSEC) > 0 && recv(pair->server, rest, sizeof(rest), 0) > 0)
-		;
-	pair->server = fd_close(pair->server);
-}
-
 static void *carry(void *user)
 {
 	struct pair *pair = user;
-	struct sockaddr_in target = loopback(pair->target_port);
 	char bytes[BUFFER];
 
-	pair->server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (mode_of(pair) == FAULTY_DOWN ||
-		connect(pair->server, (struct sockaddr *)&target, sizeof(target)) < 0)
+	pair->server = mode_of(pair) == FAULTY_DOWN ? -1 : reach_server(pair);
+	if (pair->server < 0)
 		reset(&pair->client);
-	(void)setsockopt(pair->server, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	while (pair->client >= 0) {
 		struct pollfd both[] = {
 			{.fd = pair->client, .events = POLLIN}, {.fd = pair->server, .events = POLLIN}};
@@ -164,13 +242,14 @@ static void *carry(void *user)
 			from_server(pair, bytes, (size_t)n);
 	}
 	(void)fd_close(pair->client);
-	leave_server(pair);
+	if (pair->server >= 0)
+		leave_server(pair->server);
+	free(pair->request);
 	free(pair);
 	return NULL;
 }
 
-__attribute__((noreturn)) static void serve(
-	const struct faulty_state *state, int listener, unsigned target_port)
+__attribute__((noreturn)) static void serve(struct faulty_state *state, int listener, unsigned target_port)
 {
 	pthread_attr_t detached;
 
@@ -183,7 +262,10 @@ __attribute__((noreturn)) static void serve(
 		pthread_t thread;
 		if (pair == NULL)
 			_exit(1);
-		*pair = (struct pair){state, accept4(listener, NULL, NULL, SOCK_CLOEXEC), -1, target_port};
+		*pair = (struct pair){.state = state,
+			.client = accept4(listener, NULL, NULL, SOCK_CLOEXEC),
+			.server = -1,
+			.target_port = target_port};
 		(void)setsockopt(pair->client, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		if (pair->client < 0 || pthread_create(&thread, &detached, carry, pair) != 0) {
 			(void)fd_close(pair->client);
@@ -216,6 +298,16 @@ void faulty_start(struct faulty *faulty, unsigned target_port)
 void faulty_set(struct faulty *faulty, enum faulty_mode mode)
 {
 	atomic_store(&faulty->state->mode, (int)mode);
+}
+
+unsigned faulty_repeated(const struct faulty *faulty)
+{
+	return atomic_load(&faulty->state->nrepeated);
+}
+
+unsigned faulty_refused(const struct faulty *faulty)
+{
+	return atomic_load(&faulty->state->nrefused);
 }
 
 void faulty_stop(struct faulty *faulty)

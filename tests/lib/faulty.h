@@ -1,4 +1,6 @@
-/* faulty.h: a proxy before a server on this machine that lets requests through, or not. For tests of what happens then. */
+/* faulty.h: a proxy before a server on this machine that lets requests through, or not. For tests of what happens then. The
+ * server gets whole requests only, and gets to answer them: it need not bear what is meant for its clients (dynalite ends when
+ * one leaves in the middle of a request). */
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +14,7 @@
 	X(SLOW)	       /* each request waits for a while */                                                  \
 	X(RESET)       /* the connection is reset when a request comes */                                    \
 	X(LOSE_ANSWER) /* the request is done, and the connection is reset before its answer */              \
+	X(REPEAT)      /* the request is done twice, at about the same time, and answered once */            \
 	X(DOWN)	       /* nothing is to be had: every connection ends at once */
 
 enum faulty_mode {
@@ -33,4 +36,7 @@ struct faulty {
 void faulty_start(struct faulty *faulty, unsigned target_port);
 /* From the next request on. */
 void faulty_set(struct faulty *faulty, enum faulty_mode mode);
+/* How many requests were done twice, and how many the server itself refused with 403. */
+unsigned faulty_repeated(const struct faulty *faulty);
+unsigned faulty_refused(const struct faulty *faulty);
 void faulty_stop(struct faulty *faulty);
