@@ -18,6 +18,8 @@ enum {
  * own record). */
 bool objects_name_ok(const char *name);
 
+/* Of every operation: -EAGAIN with ERR when the backend is not to be had or refuses: asking later may help, and the object
+ * is not to blame. */
 struct objects_operations {
 	/* Stores SIZE bytes from FD (a file; read from offset 0, its position is left alone) under NAME, replacing what was
 	 * there; whole or not at all. It is durable no later than what is written into the store afterwards. A NAME

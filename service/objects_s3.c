@@ -46,16 +46,20 @@ static int begin(const struct objects_s3 *objects, const char *operation, const 
 	return 0;
 }
 
-/* What was refused is our failure here: -EIO. */
+/* Of an answer of aws_call that is no success. */
+static int failure(int r)
+{
+	return r > 0 || aws_is_unavailable(r) ? -EAGAIN : r;
+}
+
 static int perform(const struct objects_s3 *objects, const struct call *call, struct aws_reply *reply,
 	struct sandbox_error *err)
 {
 	int r = aws_call(objects->options.client, &call->request, reply, err);
 
-	if (r <= 0)
-		return r;
-	aws_reply_free(reply);
-	return -EIO;
+	if (r > 0)
+		aws_reply_free(reply);
+	return r == 0 ? 0 : failure(r);
 }
 
 /* --- put ------------------------------------------------------------------------------------------------------ */
@@ -112,7 +116,7 @@ static int upload_begin(struct upload *upload, struct sandbox_error *err)
 	if (r < 0)
 		return r;
 	if (reply.body == NULL || !aws_xml_text(reply.body, "UploadId", upload->id, sizeof(upload->id)))
-		r = error_set(err, EPROTO, "objects.put", "S3 began an upload without an id");
+		r = error_set(err, EAGAIN, "objects.put", "S3 began an upload without an id");
 	aws_reply_free(&reply);
 	return r;
 }
@@ -170,7 +174,7 @@ static int check_completed(const struct aws_reply *reply, struct sandbox_error *
 		return 0;
 	if (reply->body == NULL || !aws_xml_text(reply->body, "Code", code, sizeof(code)))
 		(void)snprintf(code, sizeof(code), "no answer");
-	return error_set(err, EIO, "objects.put", "S3 did not put the parts together: %s", code);
+	return error_set(err, EAGAIN, "objects.put", "S3 did not put the parts together: %s", code);
 }
 
 static int upload_complete(const struct upload *upload, struct sandbox_error *err)
@@ -285,13 +289,13 @@ static int objects_open(
 	call.request.reply_max = (uint64_t)PART_BYTES * PARTS_MAX;
 	r = aws_call(objects->options.client, &call.request, &reply, err);
 	if (r < 0)
-		return r;
+		return failure(r);
 	bool is_missing = r > 0 && strcmp(reply.fault.code, "NoSuchKey") == 0;
 	aws_reply_free(&reply);
 	if (r > 0) {
 		if (is_missing && err != NULL)
 			*err = (struct sandbox_error){0};
-		return is_missing ? OBJECTS_MISSING : -EIO;
+		return is_missing ? OBJECTS_MISSING : failure(r);
 	}
 	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return error_errno(err, "objects.open", "fstat");
@@ -366,7 +370,7 @@ static int objects_ping(struct objects *base, struct sandbox_error *err)
 						    strcmp(reply.fault.code, "AccessDenied") == 0));
 	if (r >= 0)
 		aws_reply_free(&reply);
-	return is_there ? 0 : error_set(err, r < 0 ? -r : EIO, cause.stage, "%s", cause.message);
+	return is_there ? 0 : error_set(err, -failure(r), cause.stage, "%s", cause.message);
 }
 
 static struct objects *objects_close(struct objects *base)

@@ -1,6 +1,6 @@
 /* store.h: where jobs live. Implementations: store_sqlite.c (embedded), store_dynamodb.c. No other module knows which
  * one is in use. Every function may be called from any thread. 0 or a positive condition as documented; a negative
- * errno with ERR is the store's own failure.
+ * errno with ERR is the store's own failure: -EAGAIN when it is not to be had or refuses, and asking later may help.
  *
  * A job that is past its expires_usec counts as gone, whether it has been removed yet or not. */
 #pragma once

@@ -82,7 +82,9 @@ int dynamodb_call(const struct dynamodb_table *table, const char *operation, jso
 		json_decref(answer);
 	if (r > 0 && strcmp(fault.code, "ConditionalCheckFailedException") == 0)
 		return DYNAMODB_NOT_SO;
-	return r == 0 ? 0 : error_set(err, r > 0 ? EIO : -r, cause.stage, "%s", cause.message);
+	if (r > 0 || aws_is_unavailable(r))
+		r = -EAGAIN;
+	return r == 0 ? 0 : error_set(err, -r, cause.stage, "%s", cause.message);
 }
 
 /* The item of ID as it is now, IS_WHOLE: with code and input. *RET: owned; NULL: there is none. */

@@ -294,13 +294,6 @@ static void retry_or_fail(struct delivery *delivery, uint32_t failures, const st
 
 /* --- the delivery --------------------------------------------------------------------------------------------- */
 
-/* What may pass, without anybody's doing. */
-static bool is_backend_down(int r)
-{
-	return r == -EIO || r == -EAGAIN || r == -ETIMEDOUT || r == -ECONNREFUSED || r == -ECONNRESET ||
-	       r == -EHOSTUNREACH || r == -EACCES || r == -EPROTO;
-}
-
 static int perform(struct delivery *delivery, struct sandbox_error *err)
 {
 	const struct policy *policy =
@@ -315,7 +308,7 @@ static int perform(struct delivery *delivery, struct sandbox_error *err)
 	r = keep_claim(delivery, err);
 	if (r == 0)
 		r = store_output(delivery, err);
-	return r < 0 && is_backend_down(r) ? DELIVERY_UNSTORED : r;
+	return r == -EAGAIN ? DELIVERY_UNSTORED : r;
 }
 
 static void conclude(struct delivery *delivery, int r, const struct sandbox_error *err)

@@ -1,0 +1,166 @@
+/* SQS, DynamoDB or S3 cannot be had: who asks is told so, and that it will pass. */
+#include "tests/lib/aws_place.h"
+#include "tests/lib/http_client.h"
+#include "tests/lib/jobs.h"
+#include "tests/lib/objects_contract.h"
+#include "tests/lib/service.h"
+#include "tests/lib/store_contract.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { LARGE_BYTES = 200 * 1024 }; /* of code: it goes to S3 */
+
+static struct aws_place place;
+static struct test_service api;
+static struct sandbox_error err;
+
+static void set_up(void)
+{
+	const struct aws_place_plan plan = {
+		.sqs = EMULATOR_FAUXQS,
+		.dynamodb = EMULATOR_DYNALITE,
+		.s3 = EMULATOR_RGW,
+		.has_sqs = true,
+		.has_dynamodb = true,
+		.has_s3 = true,
+		.has_proxies = true,
+	};
+
+	aws_place_open(&place, &plan);
+}
+
+/* --- over HTTP ---------------------------------------------------------------------------------------------------- */
+
+static void start_api(void)
+{
+	static const char *const options[] = {"--role=api", "--code-max=1000000", NULL};
+
+	service_begin(&api);
+	service_start(&api, NULL, options);
+}
+
+static void expect_ready(void)
+{
+	json_t *answer = jobs_get(&api, "/ready", 200);
+
+	ck_assert(json_is_true(json_object_get(answer, "ready")));
+	json_decref(answer);
+}
+
+/* 503, and only CHECK says more than "ok": which service of AWS does not answer, and how. */
+static void expect_not_ready(const char *check, const char *word)
+{
+	json_t *answer = jobs_get(&api, "/ready", 503), *value;
+	const char *name;
+
+	ck_assert(json_is_false(json_object_get(answer, "ready")));
+	json_object_foreach(json_object_get(answer, "checks"), name, value)
+	{
+		const char *said = json_string_value(value);
+		ck_assert_ptr_nonnull(said);
+		if (strcmp(name, check) == 0)
+			ck_assert_msg(strstr(said, word) != NULL && strstr(said, "127.0.0.1") != NULL,
+				"%s: %s", name, said);
+		else
+			ck_assert_msg(strcmp(said, "ok") == 0, "%s: %s", name, said);
+	}
+	json_decref(answer);
+}
+
+static void submit(size_t code_bytes, long status)
+{
+	struct http_client_request request = {.headers = {"Content-Type: application/json"}};
+	struct http_client_answer answer;
+	char *code = calloc(1, code_bytes + 1), url[256];
+
+	ck_assert_ptr_nonnull(code);
+	memset(code, '/', code_bytes);
+	json_t *body = json_pack("{s:s, s:s, s:s}", "userId", "ann", "language", "cpp", "code", code);
+	char *text = json_dumps(body, 0);
+	(void)snprintf(url, sizeof(url), "%s/submit", api.url);
+	request.url = url;
+	request.body = text;
+	http_client_send(&request, &answer);
+	ck_assert_msg(answer.status == status, "%ld: %s", answer.status, answer.body);
+	ck_assert_int_eq(http_client_header(&answer, "retry-after") != NULL, status == 503);
+	http_client_answer_free(&answer);
+	free(text);
+	free(code);
+	json_decref(body);
+}
+
+START_TEST(a_node_says_which_of_them_is_down_and_accepts_nothing_that_needs_it)
+{
+	static const struct {
+		const char *check, *word;
+		size_t code_bytes;
+	} needs[AWS_PLACE_PROXY_N] = {
+		[AWS_PLACE_SQS] = {"queue", "GetQueueAttributes", 2},
+		[AWS_PLACE_DYNAMODB] = {"store", "GetItem", 2},
+		[AWS_PLACE_S3] = {"objects", "GetObject", LARGE_BYTES},
+	};
+
+	NEEDS_EMULATORS();
+	set_up();
+	start_api();
+	expect_ready();
+	for (size_t i = 0; i < AWS_PLACE_PROXY_N; i++) {
+		faulty_set(&place.proxies[i], FAULTY_DOWN);
+		expect_not_ready(needs[i].check, needs[i].word);
+		submit(needs[i].code_bytes, 503);
+		faulty_set(&place.proxies[i], FAULTY_PASS);
+		expect_ready();
+		submit(needs[i].code_bytes, 202);
+	}
+	/* What is small needs no S3. */
+	faulty_set(&place.proxies[AWS_PLACE_S3], FAULTY_DOWN);
+	submit(2, 202);
+	service_end(&api);
+	aws_place_close(&place);
+}
+END_TEST
+
+/* --- within --------------------------------------------------------------------------------------------------------- */
+
+static int put_one(void)
+{
+	char name[CONTRACT_NAME_SIZE];
+
+	contract_name(name);
+	err = (struct sandbox_error){0};
+	return place.objects->operations->put(place.objects, name, STDIN_FILENO, 0, &err);
+}
+
+static int renew(const struct job *job)
+{
+	err = (struct sandbox_error){0};
+	return place.store->operations->renew(place.store, job, 60, &err);
+}
+
+/* By this a worker knows that it is none of its job's failures. */
+START_TEST(whoever_asks_is_told_that_it_will_pass)
+{
+	char id[JOB_ID_SIZE];
+
+	NEEDS_EMULATORS();
+	set_up();
+	contract_create(place.store, id);
+	struct job job = contract_claim(place.store, id);
+	for (int mode = FAULTY_PASS; mode < FAULTY_MODE_N; mode++) {
+		bool is_served = mode == FAULTY_PASS || mode == FAULTY_SLOW || mode == FAULTY_REPEAT;
+		faulty_set(&place.proxies[AWS_PLACE_S3], (enum faulty_mode)mode);
+		faulty_set(&place.proxies[AWS_PLACE_DYNAMODB], (enum faulty_mode)mode);
+		ck_assert_msg(put_one() == (is_served ? 0 : -EAGAIN), "%s: put: %s",
+			faulty_mode_name((enum faulty_mode)mode), err.message);
+		ck_assert_msg(renew(&job) == (is_served ? 0 : -EAGAIN), "%s: renew: %s",
+			faulty_mode_name((enum faulty_mode)mode), err.message);
+	}
+	job_free(&job);
+	aws_place_close(&place);
+}
+END_TEST
+
+TEST_PROGRAM("down", 120, AWS_PLACE_SHARE(tc, EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW);
+	     tcase_add_test(tc, a_node_says_which_of_them_is_down_and_accepts_nothing_that_needs_it);
+	     tcase_add_test(tc, whoever_asks_is_told_that_it_will_pass))
