@@ -210,6 +210,13 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libtest.a $(BUILD)/libservice.
 	mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SANDBOX_LIBS) $(SERVICE_LIBS) $(CHECK_LIBS)
 
+# What gives a program of a test a wrong clock.
+$(addprefix $(BUILD)/tests/aws/test_,skew story): | $(BUILD)/tests/aws/clock.so
+$(BUILD)/tests/aws/clock.so: tests/aws/clock.c $(BUILD)/flags | deps
+	echo "link    $@"
+	mkdir -p $(@D)
+	$(CC) $(filter-out -fPIE -fsanitize=%,$(CFLAGS_ALL)) -fPIC -shared -o $@ $<
+
 # Tests that make allocations fail bring a malloc of their own.
 $(BUILD)/tests/torture/%: $(BUILD)/obj/tests/torture/%.o $(BUILD)/obj/tests/torture/torture.o $(BUILD)/libtest.a \
 		$(BUILD)/libservice.a $(BUILD)/libsandbox.a

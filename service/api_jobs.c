@@ -54,15 +54,16 @@ static int check_language(struct api *api, struct job *job, struct api_error *er
 	return 0;
 }
 
-static void begin_job(const struct service_config *config, struct job *job)
+static void begin_job(const struct service *service, struct job *job)
 {
 	static const int64_t usec_per_day = INT64_C(86400) * 1000000;
+	struct store *store = service->store;
 
 	job_new_id(job->id);
 	job->status = JOB_QUEUED;
-	job->created_usec = job->updated_usec = job_now_usec();
-	if (config->keep_days > 0)
-		job->expires_usec = job->created_usec + (int64_t)config->keep_days * usec_per_day;
+	job->created_usec = job->updated_usec = store->operations->now_usec(store);
+	if (service->config.keep_days > 0)
+		job->expires_usec = job->created_usec + (int64_t)service->config.keep_days * usec_per_day;
 	job->exec_duration_usec = -1;
 }
 
@@ -151,7 +152,7 @@ void api_submit(struct api *api, const struct http_request *request, struct http
 	if (r == 0)
 		r = check_language(api, &job, &error);
 	if (r == 0) {
-		begin_job(&api->service->config, &job);
+		begin_job(api->service, &job);
 		r = prepare_reply(reply, &job, &err);
 	}
 	if (r == 0)
@@ -229,18 +230,18 @@ static void reply_not_finished(struct http_reply *reply, const struct job *job)
 }
 
 /* The link and its end into RESULT; null when the job left no output. */
-static int add_link(json_t *result, const struct job *job, const char *url, unsigned ttl_sec)
+static int add_link(json_t *result, const struct job *job, const char *url, int64_t expires_usec)
 {
 	char expires[JOB_TIME_SIZE];
 
-	job_time_text(job_now_usec() + (int64_t)ttl_sec * 1000000, expires);
+	job_time_text(expires_usec, expires);
 	if (job->output_path == NULL)
 		return json_object_update_new(result, json_pack("{s:n, s:n}", "url", "expiresAt"));
 	return json_object_update_new(result, json_pack("{s:s, s:s}", "url", url, "expiresAt", expires));
 }
 
 /* The part of a job that /result repeats. */
-static json_t *result_json(const struct job *job, const char *url, unsigned ttl_sec)
+static json_t *result_json(const struct job *job, const char *url, int64_t expires_usec)
 {
 	static const char *const keys[] = {"executionId", "language", "status", "verdict", "error",
 		"outputPath", "stdoutPreview", "completedAt", "execDurationMs"};
@@ -251,7 +252,7 @@ static json_t *result_json(const struct job *job, const char *url, unsigned ttl_
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && r == 0; i++)
 		r = json_object_set(result, keys[i], json_object_get(whole, keys[i]));
 	json_decref(whole);
-	if (r < 0 || add_link(result, job, url, ttl_sec) < 0) {
+	if (r < 0 || add_link(result, job, url, expires_usec) < 0) {
 		json_decref(result);
 		return NULL;
 	}
@@ -262,6 +263,7 @@ static void reply_result(
 	struct api *api, const struct http_request *request, struct http_reply *reply, const struct job *job)
 {
 	struct objects *objects = api->service->objects;
+	struct store *store = api->service->store;
 	unsigned ttl_sec = (unsigned)api->service->config.url_ttl_sec;
 	char base[API_BASE_SIZE];
 	struct sandbox_error err = {0};
@@ -271,10 +273,11 @@ static void reply_result(
 	api_base_url(request, base);
 	if (job->output_path != NULL)
 		r = objects->operations->url(objects, job->output_path, base, &ttl_sec, &url, &err);
+	int64_t expires_usec = store->operations->now_usec(store) + (int64_t)ttl_sec * 1000000;
 	if (r < 0)
 		api_reply_unavailable(reply, "objects.url", &err);
 	else
-		http_reply_json(reply, 200, result_json(job, url, ttl_sec));
+		http_reply_json(reply, 200, result_json(job, url, expires_usec));
 	free(url);
 }
 

@@ -70,6 +70,9 @@ struct store_operations {
 	 * when another one lives that did the same. With a queue that outlives its processes, nothing is to be done. */
 	int (*recover)(struct store *store, int (*each)(const struct job_ticket *ticket, void *user),
 		void *user, struct sandbox_error *err);
+	/* The time, by the clock that leases and expiry are told by and that the times of jobs are to be of: whoever shares the
+	 * store agrees on it, however wrong his own clock is. */
+	int64_t (*now_usec)(struct store *store);
 	/* Is it usable now? */
 	int (*ping)(struct store *store, struct sandbox_error *err);
 	struct store *(*close)(struct store *store); /* accepts NULL, returns NULL */

@@ -11,6 +11,7 @@
 #include "service/store_dynamodb_source.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -26,11 +27,12 @@ struct store_dynamodb {
 	struct store base;
 	struct dynamodb_table table;
 	struct objects *objects; /* borrowed */
+	atomic_bool has_clock;	 /* the table has answered once */
 };
 
-static const struct store_dynamodb *from_base(struct store *store)
+static struct store_dynamodb *from_base(struct store *store)
 {
-	return (const struct store_dynamodb *)store;
+	return (struct store_dynamodb *)store;
 }
 
 static int no_memory(struct sandbox_error *err)
@@ -38,20 +40,38 @@ static int no_memory(struct sandbox_error *err)
 	return error_set(err, ENOMEM, stage, "no memory");
 }
 
-static int64_t now_usec(const struct store_dynamodb *store)
+/* A read that finds nothing: it needs no right that the service does not need anyway. */
+static int ping(struct store_dynamodb *store, struct sandbox_error *err)
 {
+	json_t *item = NULL;
+
+	int r = dynamodb_get(&store->table, "none", false, &item, err);
+	json_decref(item);
+	if (r == 0)
+		atomic_store(&store->has_clock, true);
+	return r;
+}
+
+/* Any answer tells the client the time. The first time is asked for: a claim by a wrong clock would take a job away from who
+ * is at it, or keep it long after the claimant's death. If that fails, so will what the time is for. */
+static int64_t now_usec(struct store_dynamodb *store)
+{
+	struct sandbox_error ignored = {0};
+
+	if (!atomic_load(&store->has_clock))
+		(void)ping(store, &ignored);
 	return aws_client_now_usec(store->table.client);
 }
 
 /* --- get ------------------------------------------------------------------------------------------------------ */
 
-static bool is_expired(const struct store_dynamodb *store, const struct job *job)
+static bool is_expired(struct store_dynamodb *store, const struct job *job)
 {
 	return job->expires_usec != 0 && job->expires_usec <= now_usec(store);
 }
 
 static int get_living(
-	const struct store_dynamodb *store, const char *id, struct job *ret, struct sandbox_error *err)
+	struct store_dynamodb *store, const char *id, struct job *ret, struct sandbox_error *err)
 {
 	struct job job = {0};
 	json_t *item = NULL;
@@ -105,7 +125,7 @@ static json_t *fresh_item(const struct job *job)
 }
 
 /* The id is taken: by this very job, whose first try was answered into the void? */
-static int check_twin(const struct store_dynamodb *store, const struct job *job, struct sandbox_error *err)
+static int check_twin(struct store_dynamodb *store, const struct job *job, struct sandbox_error *err)
 {
 	json_t *item = NULL;
 	struct job found = {0};
@@ -124,7 +144,7 @@ static int store_create(struct store *base, const struct job *job, struct sandbo
 {
 	static const struct dynamodb_expression expressions[] = {
 		{"ConditionExpression", "attribute_not_exists(#executionId)"}};
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 
 	int r = dynamodb_source_is_small(job) ? 0 : dynamodb_source_put(store->objects, job, err);
 	if (r < 0)
@@ -141,7 +161,7 @@ static int store_create(struct store *base, const struct job *job, struct sandbo
 /* --- from state to state -------------------------------------------------------------------------------------- */
 
 /* Whether the state in which JOB is found is what a first try of our own change made of it. */
-static int settle(const struct store_dynamodb *store, const struct job *job,
+static int settle(struct store_dynamodb *store, const struct job *job,
 	bool (*is_done)(const struct job *found, const struct job *job), struct sandbox_error *err)
 {
 	struct job found = {0};
@@ -173,7 +193,7 @@ static int new_lease(char lease[JOB_LEASE_SIZE], struct sandbox_error *err)
 }
 
 /* The item as claimed, if it was: by the answer, or, when that says that it could not be, by what is found. */
-static int set_running(const struct store_dynamodb *store, const char *id, const struct store_lease *lease,
+static int set_running(struct store_dynamodb *store, const char *id, const struct store_lease *lease,
 	json_t **ret, struct sandbox_error *err)
 {
 	char name[JOB_LEASE_SIZE];
@@ -209,7 +229,7 @@ static int set_running(const struct store_dynamodb *store, const char *id, const
 static int store_claim(struct store *base, const char *id, const struct store_lease *lease, struct job *ret,
 	struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	struct job job = {0};
 	json_t *item = NULL;
 
@@ -247,7 +267,7 @@ static json_t *claimed_values(const struct job *job, json_t *further)
 
 static int store_renew(struct store *base, const struct job *job, unsigned sec, struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	int64_t until = now_usec(store) + (int64_t)sec * USEC_PER_SEC;
 	const struct dynamodb_change renewal = {
 		.id = job->id,
@@ -274,7 +294,7 @@ static json_t *text_if(const char *text)
 
 static int store_finish(struct store *base, const struct job *job, struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	const char *verdict = report_verdict_name(job->verdict);
 	bool has_duration = job->exec_duration_usec >= 0;
 
@@ -310,7 +330,7 @@ static bool is_released(const struct job *found, const struct job *job)
 static int store_release(
 	struct store *base, const struct job *job, bool is_failure, struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	const struct dynamodb_change release = {
 		.id = job->id,
 		.update = "SET #status = :queued, #updatedAt = :now REMOVE #startedAt, #worker, #leaseUntil"
@@ -333,7 +353,7 @@ static bool is_buried(const struct job *found, const struct job *job)
 
 static int store_bury(struct store *base, const struct job *job, struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	const char *verdict = report_verdict_name(job->verdict);
 	int64_t now = now_usec(store);
 
@@ -357,7 +377,7 @@ static int store_bury(struct store *base, const struct job *job, struct sandbox_
 
 static int store_revive(struct store *base, const char *id, struct job *ret, struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	const struct dynamodb_change revival = {
 		.id = id,
 		.update = "SET #status = :queued, #updatedAt = :now, #failures = :zero"
@@ -407,7 +427,7 @@ static int read_cursor(const char *text, struct cursor *ret, struct sandbox_erro
 }
 
 static json_t *list_request(
-	const struct store_dynamodb *store, const char *user_id, const struct cursor *cursor, unsigned limit)
+	struct store_dynamodb *store, const char *user_id, const struct cursor *cursor, unsigned limit)
 {
 	static const struct dynamodb_expression expressions[] = {
 		{"KeyConditionExpression", "#userId = :user"},
@@ -468,7 +488,7 @@ static int take_page(const json_t *answer, unsigned limit, struct store_page *pa
 static int store_list(struct store *base, const char *user_id, const char *cursor_text, unsigned limit,
 	struct store_page *ret, struct sandbox_error *err)
 {
-	const struct store_dynamodb *store = from_base(base);
+	struct store_dynamodb *store = from_base(base);
 	struct store_page page = {0};
 	struct cursor cursor;
 	json_t *answer = NULL;
@@ -514,14 +534,14 @@ static int store_recover(struct store *store, int (*each)(const struct job_ticke
 	return 0;
 }
 
-/* A read that finds nothing: it needs no right that the service does not need anyway. */
+static int64_t store_now_usec(struct store *base)
+{
+	return now_usec(from_base(base));
+}
+
 static int store_ping(struct store *base, struct sandbox_error *err)
 {
-	json_t *item = NULL;
-
-	int r = dynamodb_get(&from_base(base)->table, "none", false, &item, err);
-	json_decref(item);
-	return r;
+	return ping(from_base(base), err);
 }
 
 static struct store *store_close(struct store *base)
@@ -542,6 +562,7 @@ static const struct store_operations operations = {
 	.list = store_list,
 	.expire = store_expire,
 	.recover = store_recover,
+	.now_usec = store_now_usec,
 	.ping = store_ping,
 	.close = store_close,
 };

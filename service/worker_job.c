@@ -111,9 +111,9 @@ static void retry(struct delivery *delivery, bool is_failure, const struct sandb
 }
 
 /* Until JOB's lease is over, in whole seconds. */
-static unsigned lease_left_sec(const struct job *job)
+static unsigned lease_left_sec(struct store *store, const struct job *job)
 {
-	int64_t left = job->lease_usec - job_now_usec();
+	int64_t left = job->lease_usec - store->operations->now_usec(store);
 
 	return left <= 0 ? 0 : (unsigned)(left / 1000000) + 1;
 }
@@ -129,7 +129,7 @@ static void resolve_conflict(const struct delivery *delivery)
 	if (r == STORE_MISSING || (r == 0 && job_is_finished(job.status)))
 		acknowledge(delivery);
 	else
-		return_message(delivery, r == 0 ? lease_left_sec(&job) : RETRY_DELAY_SEC);
+		return_message(delivery, r == 0 ? lease_left_sec(store, &job) : RETRY_DELAY_SEC);
 	job_free(&job);
 }
 
@@ -223,7 +223,7 @@ static int store_result(struct delivery *delivery, struct sandbox_error *err)
 {
 	struct store *store = delivery->context->service->store;
 
-	delivery->job.completed_usec = delivery->job.updated_usec = job_now_usec();
+	delivery->job.completed_usec = delivery->job.updated_usec = store->operations->now_usec(store);
 	return store->operations->finish(store, &delivery->job, err);
 }
 

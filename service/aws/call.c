@@ -4,6 +4,7 @@
 #include "service/aws/payload.h"
 #include "service/aws/transport.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -133,20 +134,21 @@ static int attempt(const struct call *call, struct aws_answer *ret, struct sandb
 /* --- all attempts --------------------------------------------------------------------------------------------- */
 
 /* What a server says of the time is believed where a wrong clock explains a refusal, and of answers that were asked for a
- * moment ago as well: leases of many machines depend on it. True: it has changed by much. */
-static bool take_clock(struct aws_client *client, const struct aws_answer *answer, int64_t begun_usec)
+ * moment ago as well: leases of many machines depend on it. True: it is far from SIGNED_SEC, the offset by which the request was
+ * signed; what is set right meanwhile, by another call's answer, explains a refusal as well. */
+static bool take_clock(
+	struct aws_client *client, const struct aws_answer *answer, int64_t begun_usec, int64_t signed_sec)
 {
+	_Atomic int64_t *offset_sec = &client->environment->offset_sec;
 	int64_t took = aws_clock_usec(CLOCK_REALTIME) - begun_usec;
 
 	if (answer->date_sec == 0 || took < 0 || took > (int64_t)SKEW_SEC * USEC_PER_SEC)
 		return false;
 	/* Between the begin and the end of the attempt. */
 	int64_t offset = answer->date_sec - (begun_usec + took / 2) / USEC_PER_SEC;
-	int64_t before = atomic_load(&client->offset_sec);
-	int64_t change = offset > before ? offset - before : before - offset;
-	if (change > SHOWN_SEC + took / USEC_PER_SEC)
-		atomic_store(&client->offset_sec, offset);
-	return change > SKEW_SEC;
+	if (llabs(offset - atomic_load(offset_sec)) > SHOWN_SEC + took / USEC_PER_SEC)
+		atomic_store(offset_sec, offset);
+	return llabs(offset - signed_sec) > SKEW_SEC;
 }
 
 static bool is_network_failure(int r)
@@ -193,26 +195,27 @@ struct outcome {
 	struct aws_fault fault;
 	struct sandbox_error err;
 	enum aws_verdict verdict;
-	bool is_skewed; /* the clock was wrong, and now is not */
+	bool is_skewed; /* it was signed by a wrong clock, which now is right */
 };
 
 static void try_once(struct call *call, struct outcome *outcome)
 {
 	*outcome = (struct outcome){0};
 	int64_t begun = aws_clock_usec(CLOCK_REALTIME);
+	int64_t signed_sec = atomic_load(&call->client->environment->offset_sec);
 	outcome->r = attempt(call, &outcome->answer, &outcome->err);
 	call->attempts++;
 	if (outcome->r < 0) {
 		outcome->verdict = is_network_failure(outcome->r) ? AWS_TRANSIENT : AWS_FINE;
 		return;
 	}
-	bool has_moved = take_clock(call->client, &outcome->answer, begun);
+	bool is_far_off = take_clock(call->client, &outcome->answer, begun, signed_sec);
 	unsigned status = outcome->answer.status;
 	if (status < 200 || status >= 300)
 		aws_fault_read(status, &outcome->answer.fault, outcome->answer.body, &outcome->fault);
 	outcome->fault.status = status;
 	outcome->verdict = aws_retry_verdict(status, outcome->fault.code);
-	outcome->is_skewed = has_moved && aws_retry_is_skew(outcome->fault.code);
+	outcome->is_skewed = is_far_off && aws_retry_is_skew(outcome->fault.code);
 	if (outcome->is_skewed)
 		outcome->verdict = AWS_TRANSIENT;
 }

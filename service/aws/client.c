@@ -73,7 +73,7 @@ int64_t aws_clock_usec(clockid_t clock)
 
 int64_t aws_client_now_usec(const struct aws_client *client)
 {
-	return aws_clock_usec(CLOCK_REALTIME) + atomic_load(&client->offset_sec) * USEC_PER_SEC;
+	return aws_clock_usec(CLOCK_REALTIME) + atomic_load(&client->environment->offset_sec) * USEC_PER_SEC;
 }
 
 /* --- where a request goes ------------------------------------------------------------------------------------- */

@@ -55,7 +55,7 @@ void aws_environment_set_addressing(struct aws_environment *environment, enum aw
 
 /* --- a client --------------------------------------------------------------------------------------------------- */
 
-/* One service: its endpoint, connections, budget of retries and clock. */
+/* One service: its endpoint, connections and budget of retries. */
 struct aws_client;
 
 /* ENVIRONMENT stays borrowed. 0, or -ENOMEM with ERR. */
@@ -67,7 +67,8 @@ struct aws_client *aws_client_close(struct aws_client *client);
 /* Calls under way with IS_CANCELLABLE, and those to come with it, return -ECANCELED at once. From any thread. */
 void aws_client_cancel(struct aws_client *client);
 
-/* CLOCK_REALTIME as the service sees it: the local clock, and what its answers showed that to be off by. */
+/* CLOCK_REALTIME as AWS sees it: the local clock, and what the answers to this process showed that to be off by. Links are
+ * signed by it as well, without asking anybody. */
 int64_t aws_client_now_usec(const struct aws_client *client);
 
 enum aws_service aws_client_service(const struct aws_client *client);

@@ -10,13 +10,12 @@
 enum { AWS_HOST_SIZE = 512 };
 
 struct aws_client {
-	const struct aws_environment *environment; /* borrowed */
+	struct aws_environment *environment; /* borrowed */
 	enum aws_service service;
 	struct aws_endpoint endpoint;
 	char url[AWS_HOST_SIZE]; /* for people */
 	struct aws_transport *transport;
 	struct aws_bucket bucket;
-	_Atomic int64_t offset_sec; /* the service's clock is that much ahead of ours */
 	atomic_bool is_cancelled;
 };
 

@@ -4,6 +4,8 @@
 #include "service/aws/credentials.h"
 #include "service/aws/uri.h"
 
+#include <stdatomic.h>
+
 struct aws_environment {
 	char region[64];
 	char ca_bundle[1024]; /* "": the system's */
@@ -13,6 +15,7 @@ struct aws_environment {
 	unsigned max_attempts;		  /* 0: the service's standard */
 	enum aws_addressing addressing;
 	struct aws_chain *chain;
+	_Atomic int64_t offset_sec; /* the services' clock is that much ahead of ours */
 };
 
 /* The name in addresses and signatures: "sqs". */

@@ -18,6 +18,21 @@ void service_begin(struct test_service *service)
 	ck_assert_ptr_nonnull(mkdtemp(service->dir));
 }
 
+/* For the program at PATH, beside whose folder the tests are. */
+static int set_clock(long ahead_sec, const char *path)
+{
+	char library[4096 + 32], seconds[32];
+	const char *folder = strstr(path, "/bin/");
+
+	if (folder == NULL)
+		return -1;
+	(void)snprintf(library, sizeof(library), "%.*s/tests/aws/clock.so", (int)(folder - path), path);
+	(void)snprintf(seconds, sizeof(seconds), "%ld", ahead_sec);
+	if (access(library, R_OK) < 0 || setenv("LD_PRELOAD", library, 1) < 0)
+		return -1;
+	return setenv("CLOCK_AHEAD_SEC", seconds, 1);
+}
+
 /* Its log goes to DIR/service.log, so that the TAP of this test stays clean. */
 static void become(const struct test_service *service, const char *const argv[], int ready_fd)
 {
@@ -30,6 +45,8 @@ static void become(const struct test_service *service, const char *const argv[],
 	if (out < 0 || dup2(out, STDERR_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
 		_exit(99);
 	if (dup2(ready_fd, READY_FD) < 0 || fcntl(READY_FD, F_SETFD, 0) < 0)
+		_exit(99);
+	if (service->ahead_sec != 0 && set_clock(service->ahead_sec, path) < 0)
 		_exit(99);
 	(void)execv(path, (char *const *)(uintptr_t)argv);
 	_exit(98);

@@ -8,6 +8,8 @@ struct test_service {
 	char dir[64];  /* STATE_DIR, fresh; its log is DIR/service.log */
 	char url[128]; /* "http://127.0.0.1:43210" */
 	pid_t pid;     /* 0: not running */
+	/* Between begin and start: how far its wall clock is ahead of ours, in seconds (needs tests/aws/clock.so). */
+	long ahead_sec;
 };
 
 /* Makes the directory. */
