@@ -93,6 +93,8 @@ static const struct config_row rows[] = {
 		"file with the key that all nodes share, at least 32 bytes; without: output of jobs that run "
 		"elsewhere "
 		"is not live"),
+	ROW("NODE_KEY", CONFIG_STRING, node_key, 1, NODE_KEY_MAX, NULL,
+		"the key itself; in the environment, not where everybody sees it"),
 	ROW("LOG_LEVEL", CONFIG_STRING, log_level, 1, 16, "info", "debug, info, warn or error"),
 	ROW("ready-fd", CONFIG_NUMBER, ready_fd, 3, 1023, NULL,
 		"open descriptor that gets the line READY and the address once requests are accepted"),

@@ -21,7 +21,7 @@ struct node {
 
 /* --- the key ---------------------------------------------------------------------------------------------------- */
 
-static int read_key(struct node *node, const char *path, struct sandbox_error *err)
+static int read_file(struct node *node, const char *path, struct sandbox_error *err)
 {
 	struct stat st;
 
@@ -31,13 +31,28 @@ static int read_key(struct node *node, const char *path, struct sandbox_error *e
 	if ((st.st_mode & S_IRWXO) != 0)
 		return error_set(err, EINVAL, "config", "NODE_KEY_FILE: %s is open to everybody", path);
 	int r = fd_read_all(fd, NODE_KEY_MAX, &node->key, &node->key_size);
-	if (r < 0)
-		return error_set(err, -r, "config", "NODE_KEY_FILE: %s: %s", path, strerrordesc_np(-r));
+	return r < 0 ? error_set(err, -r, "config", "NODE_KEY_FILE: %s: %s", path, strerrordesc_np(-r)) : 0;
+}
+
+static int read_key(struct node *node, struct sandbox_error *err)
+{
+	const struct service_config *config = &node->service->config;
+
+	if (config->node_key_file != NULL) {
+		int r = read_file(node, config->node_key_file, err);
+		if (r < 0)
+			return r;
+	} else {
+		node->key = strdup(config->node_key);
+		if (node->key == NULL)
+			return error_set(err, ENOMEM, "node.open", "no memory");
+		node->key_size = strlen(node->key);
+	}
 	while (node->key_size > 0 && strchr(" \t\r\n", node->key[node->key_size - 1]) != NULL)
 		node->key_size--;
 	if (node->key_size < NODE_KEY_MIN)
-		return error_set(err, EINVAL, "config", "NODE_KEY_FILE: %s has less than %d bytes", path,
-			NODE_KEY_MIN);
+		return error_set(
+			err, EINVAL, "config", "the nodes' key has less than %d bytes", NODE_KEY_MIN);
 	return 0;
 }
 
@@ -146,8 +161,10 @@ static bool is_any_address(const char *text)
 
 static int check_settings(const struct service_config *config, struct sandbox_error *err)
 {
-	if (config->node_key_file == NULL)
-		return error_set(err, EINVAL, "config", "NODE_LISTEN needs NODE_KEY_FILE");
+	if (config->node_key_file == NULL && config->node_key == NULL)
+		return error_set(err, EINVAL, "config", "NODE_LISTEN needs NODE_KEY_FILE or NODE_KEY");
+	if (config->node_key_file != NULL && config->node_key != NULL)
+		return error_set(err, EINVAL, "config", "NODE_KEY_FILE and NODE_KEY are one too many");
 	if (config->node_listen == NULL && config->node_url != NULL)
 		return error_set(err, EINVAL, "config", "NODE_URL needs NODE_LISTEN");
 	if (config->node_url != NULL && strncmp(config->node_url, "http://", strlen("http://")) != 0)
@@ -182,7 +199,8 @@ int node_open(struct service *service, struct node **ret, struct sandbox_error *
 {
 	const struct service_config *config = &service->config;
 
-	if (config->node_key_file == NULL && config->node_listen == NULL && config->node_url == NULL)
+	if (config->node_key_file == NULL && config->node_key == NULL && config->node_listen == NULL &&
+		config->node_url == NULL)
 		return 0;
 	int r = check_settings(config, err);
 	if (r < 0)
@@ -191,7 +209,7 @@ int node_open(struct service *service, struct node **ret, struct sandbox_error *
 	if (node == NULL)
 		return error_set(err, ENOMEM, "node.open", "no memory");
 	node->service = service;
-	r = read_key(node, config->node_key_file, err);
+	r = read_key(node, err);
 	if (r == 0 && config->node_listen != NULL)
 		r = listen_for_others(node, err);
 	if (r == 0)

@@ -11,7 +11,7 @@
 #include "service/service.h"
 
 enum {
-	NODE_KEY_MIN = 32, /* bytes of NODE_KEY_FILE, without white space at its end */
+	NODE_KEY_MIN = 32, /* bytes, without white space at its end */
 	NODE_KEY_MAX = 4096,
 	NODE_SIGNATURE_SIZE = 65, /* in hexadecimal, with its NUL */
 	NODE_URL_SIZE = JOB_WORKER_BYTES + 1,
@@ -19,7 +19,7 @@ enum {
 
 struct node;
 
-/* As SERVICE's configuration says (NODE_KEY_FILE, NODE_LISTEN, NODE_PORT, NODE_URL); it and its waiters and live jobs are
+/* As SERVICE's configuration says (NODE_KEY, NODE_KEY_FILE, NODE_LISTEN, NODE_PORT, NODE_URL); it and its waiters and live jobs are
  * borrowed. *RET stays NULL when there is nothing to do. -EINVAL with ERR: the settings contradict each other, or the key is
  * none. */
 int node_open(struct service *service, struct node **ret, struct sandbox_error *err);

@@ -27,9 +27,9 @@ struct service_config {
 	uint64_t artifacts_bytes, artifacts_memory_bytes; /* 0: nothing is kept */
 	bool is_artifact_per_user;
 	uint64_t code_max_bytes, input_max_bytes;
-	uint64_t url_ttl_sec;				    /* 1800 */
-	uint64_t request_timeout_sec;			    /* a request must be complete within it */
-	const char *node_listen, *node_url, *node_key_file; /* NULL: none (node.h) */
+	uint64_t url_ttl_sec;	      /* 1800 */
+	uint64_t request_timeout_sec; /* a request must be complete within it */
+	const char *node_listen, *node_url, *node_key, *node_key_file; /* NULL: none (node.h) */
 	uint64_t node_port;
 	const char *log_level;
 	uint64_t ready_fd; /* gets "READY http://…\n" once requests are accepted; 0: none */
