@@ -39,7 +39,9 @@ struct call {
 	char payload_hash[AWS_SHA256_SIZE];
 	int64_t end_usec; /* CLOCK_MONOTONIC */
 	unsigned attempt_msec, attempts;
-	unsigned cost; /* of the last repetition */
+	unsigned cost;	     /* of the last repetition */
+	uint64_t generation; /* of the keys of the last attempt */
+	bool has_renewed;    /* them */
 };
 
 /* For the next attempt: no longer than until the deadline. */
@@ -112,7 +114,7 @@ static int rewind_reply(const struct aws_request *request, struct sandbox_error 
 	return 0;
 }
 
-static int attempt(const struct call *call, struct aws_answer *ret, struct sandbox_error *err)
+static int attempt(struct call *call, struct aws_answer *ret, struct sandbox_error *err)
 {
 	struct aws_credentials credentials;
 
@@ -121,6 +123,7 @@ static int attempt(const struct call *call, struct aws_answer *ret, struct sandb
 		r = aws_chain_get(call->client->environment->chain, &credentials, err);
 	if (r < 0)
 		return r;
+	call->generation = credentials.generation;
 	const struct aws_keys keys = {
 		credentials.access_key,
 		credentials.secret,
@@ -220,6 +223,15 @@ static void try_once(struct call *call, struct outcome *outcome)
 		outcome->verdict = AWS_TRANSIENT;
 }
 
+/* Once per call others are fetched: whoever refuses those as well has another reason. */
+static bool renew_keys(struct call *call)
+{
+	if (call->has_renewed)
+		return false;
+	call->has_renewed = true;
+	return aws_chain_renew(call->client->environment->chain, call->generation);
+}
+
 /* Is it to be asked again? Waits until then. */
 static bool asks_again(struct call *call, const struct outcome *outcome)
 {
@@ -229,7 +241,11 @@ static bool asks_again(struct call *call, const struct outcome *outcome)
 								  : standard->attempts;
 	unsigned cost = 0;
 
-	if (outcome->verdict == AWS_FINE || call->attempts >= attempts)
+	if (call->attempts >= attempts)
+		return false;
+	if (aws_retry_is_keys(outcome->fault.code))
+		return renew_keys(call);
+	if (outcome->verdict == AWS_FINE)
 		return false;
 	bool may = aws_bucket_take(&call->client->bucket, outcome->verdict, &cost);
 	const struct aws_pause pause = {
@@ -261,15 +277,13 @@ static int fail(const struct call *call, const struct outcome *outcome, struct s
 	if (outcome->r < 0)
 		return error_set(err, -outcome->r, stage, "%s at %.80s: %s (%u attempts)", operation,
 			call->client->url, outcome->err.message, call->attempts);
-	(void)error_set(err,
-		outcome->verdict == AWS_THROTTLED   ? EAGAIN
-		: outcome->verdict == AWS_TRANSIENT ? EIO
-						    : EPERM,
-		stage, "%s: %u %s: %.120s (request %.40s, %u attempts)", operation, fault->status,
-		fault->code, fault->message, fault->request_id, call->attempts);
-	if (outcome->verdict == AWS_FINE)
-		return AWS_REFUSED;
-	return outcome->verdict == AWS_THROTTLED ? -EAGAIN : -EIO;
+	int errno_value = outcome->verdict == AWS_THROTTLED   ? EAGAIN
+			  : outcome->verdict == AWS_TRANSIENT ? EIO
+			  : aws_retry_is_keys(fault->code)    ? EACCES
+							      : EPERM;
+	int r = error_set(err, errno_value, stage, "%s: %u %s: %.120s (request %.40s, %u attempts)",
+		operation, fault->status, fault->code, fault->message, fault->request_id, call->attempts);
+	return errno_value == EPERM ? AWS_REFUSED : r;
 }
 
 static int repeat(struct call *call, struct aws_reply *ret, struct sandbox_error *err)

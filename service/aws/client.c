@@ -17,16 +17,13 @@ int aws_client_open(struct aws_environment *environment, enum aws_service servic
 		.connect_msec = CONNECT_MSEC,
 	};
 	struct aws_client *client = calloc(1, sizeof(*client));
-	char host[AWS_HOST_SIZE - 300];
 
 	if (client == NULL)
 		return error_set(err, ENOMEM, "aws.client", "no memory");
 	client->environment = environment;
 	client->service = service;
 	client->endpoint = environment->endpoints[service];
-	aws_endpoint_host(&client->endpoint, host, sizeof(host));
-	(void)snprintf(client->url, sizeof(client->url), "%s://%s%s", client->endpoint.scheme, host,
-		client->endpoint.path);
+	aws_endpoint_url(&client->endpoint, client->url, sizeof(client->url));
 	aws_bucket_init(&client->bucket);
 	int r = aws_transport_open(&options, &client->transport, err);
 	if (r < 0) {

@@ -2,7 +2,8 @@
  *
  * A call is signed (sigv4.h), sent over a kept connection (transport.h), and asked again where that can help, as AWS's own
  * clients do in their standard mode (retry.h). It blocks its thread; any number of threads may call through one client.
- * No function here logs. No secret key, session token or signature is ever in an error, a fault or a reply's fields.
+ * No function here logs, but for a renewal of keys that fails, which is no call's failure. No secret key, session token or
+ * signature is ever in an error, a fault or a reply's fields.
  *
  * The environment, as AWS's own clients read it:
  *   AWS_REGION, AWS_DEFAULT_REGION, "region" of the profile in the shared configuration
@@ -141,7 +142,7 @@ struct aws_reply {
  *   -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH: not reachable
  *   -EPROTO      TLS was refused, or the answer is no HTTP
  *   -EFBIG       the answer is larger than allowed
- *   -EACCES      there are no credentials
+ *   -EACCES      there are no credentials, or none that the service knows
  *   -ECANCELED   see aws_client_cancel
  *   -EINVAL      the request makes no sense
  *   other -errno the machine's own failures, of files and memory */

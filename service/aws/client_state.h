@@ -13,7 +13,7 @@ struct aws_client {
 	struct aws_environment *environment; /* borrowed */
 	enum aws_service service;
 	struct aws_endpoint endpoint;
-	char url[AWS_HOST_SIZE]; /* for people */
+	char url[AWS_ENDPOINT_URL_SIZE]; /* for people */
 	struct aws_transport *transport;
 	struct aws_bucket bucket;
 	atomic_bool is_cancelled;

@@ -8,7 +8,8 @@
  *     or _TOKEN_FILE
  *   5 the machine's (IMDSv2, never v1), unless AWS_EC2_METADATA_DISABLED is "true"; AWS_EC2_METADATA_SERVICE_ENDPOINT
  *
- * What has an end is fetched anew by a thread before it comes; if that fails, the old ones are used on and it is tried again. */
+ * What has an end is fetched anew by a thread before it comes, so that no call waits for it; if that fails, the old ones are
+ * used on, beyond their end if need be, and it is tried again. */
 #pragma once
 
 #include "service/aws/client.h"
@@ -19,14 +20,24 @@ struct aws_credentials {
 	char access_key[AWS_KEY_SIZE], secret[AWS_KEY_SIZE];
 	char token[AWS_TOKEN_SIZE]; /* "": none */
 	int64_t expires_usec;	    /* CLOCK_REALTIME; 0: never */
+	uint64_t generation;	    /* the chain's count of different ones */
 };
 
 struct aws_chain;
 
+/* When keys that have an end are fetched anew. */
+struct aws_chain_pace {
+	unsigned ahead_msec;   /* so long before their end */
+	unsigned soonest_msec; /* but not sooner than this after the last time */
+	unsigned again_msec;   /* after that failed, up to twice as long */
+	unsigned
+		vain_msec; /* so long nobody asks after there were no keys, or none but those that were refused */
+};
+
 struct aws_chain_options {
-	const char *region;	  /* borrowed */
-	const char *sts_endpoint; /* NULL: the region's. Borrowed */
-	const char *ca_bundle;	  /* NULL: the system's. Borrowed */
+	const char *sts_endpoint;	   /* "https://sts.eu-west-1.amazonaws.com". Borrowed */
+	const char *ca_bundle;		   /* NULL: the system's. Borrowed */
+	const struct aws_chain_pace *pace; /* NULL: as AWS's own clients have it */
 };
 
 /* Asks nobody. */
@@ -37,6 +48,9 @@ struct aws_chain *aws_chain_close(struct aws_chain *chain); /* accepts NULL, ret
 /* The credentials to use now into *RET (caller: aws_credentials_wipe). Waits for the first ones. -EACCES with ERR: there are
  * none. */
 int aws_chain_get(struct aws_chain *chain, struct aws_credentials *ret, struct sandbox_error *err);
+/* A service knows the keys of GENERATION no longer: they are fetched anew, unless somebody has done so meanwhile, or has
+ * found no others just now. True: there are others. */
+bool aws_chain_renew(struct aws_chain *chain, uint64_t generation);
 void aws_credentials_wipe(struct aws_credentials *credentials);
 
 /* One source. 0; AWS_NOT_HERE: it is not configured; a negative errno with ERR: it is, but fails. For credentials.c. */
@@ -51,7 +65,7 @@ struct aws_transport;
 struct aws_sources {
 	struct aws_transport *transport; /* for STS */
 	struct aws_transport *direct;	 /* for addresses of this machine: through no proxy */
-	const char *region, *sts_endpoint;
+	const char *sts_endpoint;
 };
 int aws_credentials_web_identity(
 	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err);

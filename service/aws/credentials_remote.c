@@ -162,10 +162,7 @@ int aws_credentials_web_identity(
 	_cleanup_free_ char *form = sts_form(role, session != NULL ? session : "cofferdam", token);
 	if (form == NULL)
 		return error_set(err, ENOMEM, stage, "no memory");
-	if (sources->sts_endpoint != NULL)
-		(void)snprintf(url, sizeof(url), "%s/", sources->sts_endpoint);
-	else
-		(void)snprintf(url, sizeof(url), "https://sts.%s.amazonaws.com/", sources->region);
+	(void)snprintf(url, sizeof(url), "%s/", sources->sts_endpoint);
 	const struct aws_attempt attempt = {
 		.method = "POST",
 		.url = url,

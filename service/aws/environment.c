@@ -80,9 +80,9 @@ static int read_endpoints(struct aws_environment *environment, struct sandbox_er
 		int r = aws_endpoint_parse(url, &environment->endpoints[i], err);
 		if (r < 0)
 			return r;
-		if (i == AWS_STS)
-			(void)snprintf(environment->sts_url, sizeof(environment->sts_url), "%s", url);
 	}
+	aws_endpoint_url(
+		&environment->endpoints[AWS_STS], environment->sts_url, sizeof(environment->sts_url));
 	return 0;
 }
 
@@ -121,8 +121,7 @@ int aws_environment_open(struct aws_environment **ret, struct sandbox_error *err
 	if (bundle != NULL)
 		(void)snprintf(environment->ca_bundle, sizeof(environment->ca_bundle), "%s", bundle);
 	const struct aws_chain_options chain = {
-		.region = environment->region,
-		.sts_endpoint = environment->sts_url[0] != '\0' ? environment->sts_url : NULL,
+		.sts_endpoint = environment->sts_url,
 		.ca_bundle = environment->ca_bundle[0] != '\0' ? environment->ca_bundle : NULL,
 	};
 	if (r == 0)

@@ -11,8 +11,8 @@ struct aws_environment {
 	char ca_bundle[1024]; /* "": the system's */
 	struct aws_endpoint endpoints[AWS_SERVICE_N];
 	bool has_endpoint[AWS_SERVICE_N]; /* one was named; else the service's own */
-	char sts_url[512];		  /* "": STS's own */
-	unsigned max_attempts;		  /* 0: the service's standard */
+	char sts_url[AWS_ENDPOINT_URL_SIZE];
+	unsigned max_attempts; /* 0: the service's standard */
 	enum aws_addressing addressing;
 	struct aws_chain *chain;
 	_Atomic int64_t offset_sec; /* the services' clock is that much ahead of ours */

@@ -47,6 +47,15 @@ bool aws_retry_is_skew(const char *code)
 	return is_among(code, skewed, ARRAY_SIZE(skewed));
 }
 
+bool aws_retry_is_keys(const char *code)
+{
+	static const char *const unknown[] = {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId",
+		"InvalidClientTokenId", "InvalidToken", "TokenRefreshRequired",
+		"UnrecognizedClientException"};
+
+	return is_among(code, unknown, ARRAY_SIZE(unknown));
+}
+
 void aws_bucket_init(struct aws_bucket *bucket)
 {
 	(void)pthread_mutex_init(&bucket->lock, NULL);

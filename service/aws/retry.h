@@ -18,6 +18,8 @@ enum aws_verdict {
 enum aws_verdict aws_retry_verdict(unsigned status, const char *code);
 /* May a wrong clock be the reason for this refusal? */
 bool aws_retry_is_skew(const char *code);
+/* Is it that the service knows the keys no longer, or not yet? */
+bool aws_retry_is_keys(const char *code);
 
 struct aws_bucket {
 	pthread_mutex_t lock;

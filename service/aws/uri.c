@@ -90,3 +90,11 @@ void aws_endpoint_host(const struct aws_endpoint *endpoint, char *buf, size_t si
 	else
 		(void)snprintf(buf, size, "%s", endpoint->host);
 }
+
+void aws_endpoint_url(const struct aws_endpoint *endpoint, char *buf, size_t size)
+{
+	char host[sizeof(endpoint->host) + 16];
+
+	aws_endpoint_host(endpoint, host, sizeof(host));
+	(void)snprintf(buf, size, "%s://%s%s", endpoint->scheme, host, endpoint->path);
+}

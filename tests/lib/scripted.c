@@ -39,6 +39,8 @@ static void serve_connection(struct scripted *server, int fd)
 		if (at >= server->nsteps)
 			return;
 		const struct scripted_step *step = &server->steps[at];
+		if (step->way == SCRIPTED_GATE)
+			(void)sem_wait(&server->gate);
 		(void)!send(fd, step->text, strlen(step->text), MSG_NOSIGNAL);
 		if (step->way == SCRIPTED_HANG)
 			(void)!read(fd, buf, 1); /* until the client has had enough */
@@ -66,6 +68,7 @@ void scripted_start(struct scripted *server, const struct scripted_step *steps, 
 	socklen_t size = sizeof(address);
 
 	*server = (struct scripted){.steps = steps, .nsteps = nsteps};
+	ck_assert_int_eq(sem_init(&server->gate, 0, 0), 0);
 	server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(server->listen_fd, 0);
 	ck_assert_int_eq(bind(server->listen_fd, (struct sockaddr *)&address, size), 0);
@@ -80,4 +83,16 @@ void scripted_stop(struct scripted *server)
 	(void)shutdown(server->listen_fd, SHUT_RDWR);
 	(void)pthread_join(server->thread, NULL);
 	server->listen_fd = fd_close(server->listen_fd);
+	(void)sem_destroy(&server->gate);
+}
+
+void scripted_open_gate(struct scripted *server)
+{
+	(void)sem_post(&server->gate);
+}
+
+void scripted_await(struct scripted *server, unsigned n)
+{
+	while (atomic_load(&server->nrequests) < n)
+		(void)usleep(1000);
 }

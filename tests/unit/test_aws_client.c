@@ -146,8 +146,7 @@ END_TEST
 
 static void *cancel_when_asked(void *user)
 {
-	while (atomic_load(&server.nrequests) == 0)
-		(void)usleep(1000);
+	scripted_await(&server, 1);
 	aws_client_cancel(client);
 	return user;
 }

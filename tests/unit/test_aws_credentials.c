@@ -53,7 +53,7 @@ static void start(void)
 
 static int get(void)
 {
-	const struct aws_chain_options options = {.region = "eu-west-1"};
+	const struct aws_chain_options options = {.sts_endpoint = server.url};
 	struct aws_chain *chain = NULL;
 
 	err = (struct sandbox_error){0};
