@@ -9,6 +9,7 @@
 #include "service/api.h"
 #include "service/artifacts.h"
 #include "service/backends.h"
+#include "service/emf.h"
 #include "service/janitor.h"
 #include "service/languages.h"
 #include "service/live.h"
@@ -95,6 +96,9 @@ static const struct config_row rows[] = {
 		"is not live"),
 	ROW("NODE_KEY", CONFIG_STRING, node_key, 1, NODE_KEY_MAX, NULL,
 		"the key itself; in the environment, not where everybody sees it"),
+	ROW("EMF_FILE", CONFIG_STRING, emf_file, 1, 4000, NULL,
+		"gets metrics for CloudWatch each minute, in its embedded metric format; -: standard output"),
+	ROW("EMF_NAMESPACE", CONFIG_STRING, emf_namespace, 1, 255, "Cofferdam", "CloudWatch's name for them"),
 	ROW("LOG_LEVEL", CONFIG_STRING, log_level, 1, 16, "info", "debug, info, warn or error"),
 	ROW("ready-fd", CONFIG_NUMBER, ready_fd, 3, 1023, NULL,
 		"open descriptor that gets the line READY and the address once requests are accepted"),
@@ -120,6 +124,7 @@ struct program {
 	struct backends *backends;
 	struct workers *workers;
 	struct janitor *janitor;
+	struct emf *emf; /* NULL: nobody asked for it */
 	struct http_server *server;
 	struct api api;
 };
@@ -268,6 +273,20 @@ static int requeue(const struct job_ticket *ticket, void *user)
 	return r;
 }
 
+static int start_emf(struct program *program, struct sandbox_error *err)
+{
+	const struct service_config *config = &program->service.config;
+	const struct emf_options options = {
+		.metrics = program->service.metrics,
+		.queue = program->service.queue,
+		.name_space = config->emf_namespace,
+		.round_msec = EMF_ROUND_MSEC,
+		.path = config->emf_file,
+	};
+
+	return config->emf_file != NULL ? emf_open(&options, &program->emf, err) : 0;
+}
+
 /* Jobs that a dead process had accepted or begun are taken up again. */
 static int start_workers(struct program *program, struct sandbox_error *err)
 {
@@ -327,6 +346,7 @@ static const struct {
 	{"open_waiters", open_waiters},
 	{"open_live", open_live},
 	{"open_node", open_node},
+	{"start_emf", start_emf},
 	{"start_workers", start_workers},
 	{"start_server", start_server},
 	{"announce", announce},
@@ -350,6 +370,7 @@ static void stop(struct program *program)
 	program->server = http_server_close(program->server);
 	program->workers = workers_stop(program->workers);
 	program->janitor = janitor_close(program->janitor);
+	program->emf = emf_close(program->emf);
 	service->node = node_close(service->node);
 	service->live = live_close(service->live);
 	service->waiters = waiters_close(service->waiters);

@@ -24,12 +24,6 @@ struct histogram {
 	uint64_t count, sum_nsec;
 };
 
-struct language_counts {
-	const char *name; /* borrowed */
-	uint64_t submitted;
-	uint64_t finished[REPORT_VERDICT_N];
-};
-
 struct request_count {
 	const char *route; /* static */
 	unsigned code;
@@ -46,7 +40,7 @@ struct metrics {
 	size_t nrequests;
 	size_t nlanguages;
 	/* The last one, "removed", stands for jobs of languages that are no longer offered. */
-	struct language_counts languages[];
+	struct metrics_language languages[];
 };
 
 static const char *const phase_names[PHASES] = {
@@ -92,7 +86,7 @@ static void unlock(struct metrics *metrics)
 	(void)pthread_mutex_unlock(&metrics->lock);
 }
 
-static struct language_counts *counts_of(struct metrics *metrics, const char *language)
+static struct metrics_language *counts_of(struct metrics *metrics, const char *language)
 {
 	size_t i = 0;
 
@@ -180,6 +174,24 @@ void metrics_request(struct metrics *metrics, const char *route, unsigned code)
 	if (i < REQUEST_SERIES)
 		requests[i].count++;
 	unlock(metrics);
+}
+
+int metrics_count(struct metrics *metrics, struct metrics_counts *ret)
+{
+	size_t n = metrics->nlanguages;
+	struct metrics_language *languages = calloc(n, sizeof(languages[0]));
+
+	if (languages == NULL)
+		return -ENOMEM;
+	*ret = (struct metrics_counts){.nlanguages = n, .languages = languages};
+	lock(metrics);
+	memcpy(languages, metrics->languages, n * sizeof(languages[0]));
+	ret->running = metrics->running;
+	ret->retried = metrics->retried;
+	unlock(metrics);
+	for (size_t i = 0; i < n; i++)
+		ret->submitted += languages[i].submitted;
+	return 0;
 }
 
 /* --- the text ------------------------------------------------------------------------------------------------- */

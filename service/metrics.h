@@ -21,5 +21,21 @@ void metrics_retried(struct metrics *metrics);
 /* A request to ROUTE was answered with CODE. ROUTE is the service's own name for it (static), never the client's path. */
 void metrics_request(struct metrics *metrics, const char *route, unsigned code);
 
+/* What was counted since the start, all at one time. */
+struct metrics_counts {
+	uint64_t running, submitted, retried;
+	size_t nlanguages;
+	struct metrics_language *languages; /* owned (free) */
+};
+
+struct metrics_language {
+	const char *name; /* borrowed */
+	uint64_t submitted;
+	uint64_t finished[REPORT_VERDICT_N];
+};
+
+/* 0 or -ENOMEM. */
+int metrics_count(struct metrics *metrics, struct metrics_counts *ret);
+
 /* The exposition text (version 0.0.4), with the gauge of waiting jobs. Owned by the caller; NULL: no memory. */
 char *metrics_text(struct metrics *metrics, uint64_t queue_depth);

@@ -31,6 +31,8 @@ struct service_config {
 	uint64_t request_timeout_sec; /* a request must be complete within it */
 	const char *node_listen, *node_url, *node_key, *node_key_file; /* NULL: none (node.h) */
 	uint64_t node_port;
+	const char *emf_file; /* NULL: none */
+	const char *emf_namespace;
 	const char *log_level;
 	uint64_t ready_fd; /* gets "READY http://…\n" once requests are accepted; 0: none */
 };
