@@ -23,6 +23,7 @@ enum {
 	LEAVE_MSEC = 5000,
 	BUFFER = 64 * 1024,
 	REQUEST_MAX = 32 << 20,
+	SKEW_SEC = 15 * 60, /* AWS's own bound */
 };
 
 struct faulty_state {
@@ -166,8 +167,40 @@ static void repeat(const struct pair *pair)
 		leave_server(server);
 }
 
+/* Of SQS and DynamoDB, and signed with a date that they do not take. */
+static bool is_skewed(const struct pair *pair)
+{
+	static const char field[] = "\r\nX-Amz-Date: ";
+	const char *date = strcasestr(pair->request, field);
+	struct tm tm = {0};
+
+	if (date == NULL || strcasestr(pair->request, "\r\nX-Amz-Target: ") == NULL ||
+		strptime(date + strlen(field), "%Y%m%dT%H%M%SZ", &tm) == NULL)
+		return false;
+	return llabs((long long)timegm(&tm) - (long long)time(NULL)) > SKEW_SEC;
+}
+
+static void refuse(struct pair *pair)
+{
+	char date[64], text[512];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	(void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	(void)snprintf(text, sizeof(text),
+		"HTTP/1.1 403 Forbidden\r\nDate: %s\r\nConnection: close\r\n"
+		"Content-Length: 64\r\n\r\n%-64s",
+		date, "{\"__type\":\"InvalidSignatureException\",\"message\":\"expired\"}");
+	atomic_fetch_add(&pair->state->nrefused, 1);
+	answer(pair, text);
+}
+
 static void handle(struct pair *pair)
 {
+	if (mode_of(pair) == FAULTY_PASS && is_skewed(pair)) {
+		refuse(pair);
+		return;
+	}
 	switch (mode_of(pair)) {
 	case FAULTY_SLOW:
 		(void)nanosleep(&(struct timespec){SLOW_MSEC / 1000, SLOW_MSEC % 1000 * 1000000}, NULL);

@@ -36,7 +36,8 @@ struct faulty {
 void faulty_start(struct faulty *faulty, unsigned target_port);
 /* From the next request on. */
 void faulty_set(struct faulty *faulty, enum faulty_mode mode);
-/* How many requests were done twice, and how many the server itself refused with 403. */
+/* How many requests were done twice, and how many were refused with 403: by the server itself, or, as emulators of SQS and
+ * DynamoDB do not look at the date, by the proxy in their place. */
 unsigned faulty_repeated(const struct faulty *faulty);
 unsigned faulty_refused(const struct faulty *faulty);
 void faulty_stop(struct faulty *faulty);
