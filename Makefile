@@ -369,11 +369,14 @@ install: $(PROBES)
 	install build/install/bench/payload/payload $(DESTDIR)$(LIB)/bench/payload
 	cp -R policies $(DESTDIR)$(SHARE)
 	install -d $(DESTDIR)$(UNITS_DIR)
-	for unit in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' $$unit >$(DESTDIR)$(UNITS_DIR)/$${unit##*/} || exit 1; done
+	for unit in $(UNITS); do \
+		sed -e '/^@COMMON@$$/{r service/units/common' -e 'd}' $$unit | sed 's|@PREFIX@|$(PREFIX)|g' \
+			>$(DESTDIR)$(UNITS_DIR)/$${unit##*/} || exit 1; \
+	done
 	install -d $(DESTDIR)$(SYSUSERS_DIR)
 	install -m 644 service/units/cofferdam.conf $(DESTDIR)$(SYSUSERS_DIR)
 	echo "root images: make images IMAGES_DIR=$(DESTDIR)$(LIB)/images"
-	echo "for systemd: systemd-sysusers $(SYSUSERS_DIR)/cofferdam.conf && systemctl enable --now cofferdam-service"
+	echo "for systemd: systemd-sysusers $(SYSUSERS_DIR)/cofferdam.conf && systemctl enable --now cofferdam-service (several machines: cofferdam-api, cofferdam-worker)"
 
 ## uninstall: remove what install put there (root images stay)
 .PHONY: uninstall
