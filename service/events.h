@@ -10,22 +10,9 @@
  * every EVENTS_BEAT_SEC. */
 #pragma once
 
+#include "service/events_id.h"
 #include "service/http.h"
-#include "service/live.h"
 #include "service/service.h"
-
-enum {
-	EVENTS_BEAT_SEC = 15,
-	EVENTS_ID_SIZE = 48,
-};
-
-/* The job in "/jobs/ID/events"; NULL: PATH is none such. */
-const char *events_path_id(const char *path, char id[JOB_ID_SIZE]);
-
-/* The position in a chunk's id. False: TEXT is none. */
-bool events_id_parse(const char *text, struct live_position *ret);
-/* The same as text. */
-void events_id_text(const struct live_position *position, char text[EVENTS_ID_SIZE]);
 
 struct events_options {
 	struct service *service; /* borrowed */

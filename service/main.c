@@ -15,6 +15,7 @@
 #include "service/live.h"
 #include "service/metrics.h"
 #include "service/node.h"
+#include "service/node_server.h"
 #include "service/redrive.h"
 #include "service/request.h"
 #include "service/setup.h"
@@ -125,7 +126,7 @@ struct program {
 	struct workers *workers;
 	struct janitor *janitor;
 	struct emf *emf; /* NULL: nobody asked for it */
-	struct http_server *server;
+	struct http_server *server, *node_server;
 	struct api api;
 };
 
@@ -259,7 +260,12 @@ static int open_live(struct program *program, struct sandbox_error *err)
 
 static int open_node(struct program *program, struct sandbox_error *err)
 {
-	return node_open(&program->service, &program->service.node, err);
+	struct service *service = &program->service;
+
+	int r = node_open(&service->config, &service->node, err);
+	if (r == 0 && service->config.node_listen != NULL)
+		r = node_server_open(service, &program->node_server, err);
+	return r;
 }
 
 static int requeue(const struct job_ticket *ticket, void *user)
@@ -371,6 +377,7 @@ static void stop(struct program *program)
 	program->workers = workers_stop(program->workers);
 	program->janitor = janitor_close(program->janitor);
 	program->emf = emf_close(program->emf);
+	program->node_server = http_server_close(program->node_server);
 	service->node = node_close(service->node);
 	service->live = live_close(service->live);
 	service->waiters = waiters_close(service->waiters);

@@ -2,7 +2,7 @@
 
 #include "sandbox/base/fd.h"
 #include "sandbox/base/log.h"
-#include "service/events.h"
+#include "service/events_id.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -120,7 +120,7 @@ static int make_request(struct relay *relay, const struct relay_options *options
 		relay->url = NULL;
 		return error_set(err, ENOMEM, stage, "no memory");
 	}
-	(void)snprintf(line, sizeof(line), "Authorization: Cofferdam-HMAC-SHA256 %s", signature);
+	(void)snprintf(line, sizeof(line), "Authorization: " NODE_SCHEME "%s", signature);
 	if (!add_header(relay, line))
 		return error_set(err, ENOMEM, stage, "no memory");
 	events_id_text(&options->from, position);

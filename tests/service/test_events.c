@@ -1,6 +1,6 @@
 /* GET /jobs/ID/events: what a job prints while it prints it, from the process that runs it, from another one, and from
  * what is stored. */
-#include "service/events.h"
+#include "service/events_id.h"
 #include "tests/lib/client.h"
 #include "tests/lib/event_stream.h"
 #include "tests/lib/http_client.h"

@@ -1,6 +1,6 @@
 /* What running jobs have printed, for those who watch. */
 #include "sandbox/base/fd.h"
-#include "service/events.h"
+#include "service/events_id.h"
 #include "service/live.h"
 #include "tests/lib/test.h"
 

@@ -24,20 +24,18 @@ static void write_key(const char *text, mode_t mode)
 
 static struct node *open_good(const struct service_config *config)
 {
-	struct service service = {.config = *config};
 	struct node *node = NULL;
 
-	ck_assert_int_eq(node_open(&service, &node, NULL), 0);
+	ck_assert_int_eq(node_open(config, &node, NULL), 0);
 	return node;
 }
 
 static void expect_refused(const struct service_config *config, const char *words)
 {
-	struct service service = {.config = *config};
 	struct sandbox_error err = {0};
 	struct node *node = NULL;
 
-	ck_assert_int_lt(node_open(&service, &node, &err), 0);
+	ck_assert_int_lt(node_open(config, &node, &err), 0);
 	ck_assert_ptr_null(node);
 	ck_assert_msg(strstr(err.message, words) != NULL, "%s", err.message);
 }
@@ -62,6 +60,12 @@ START_TEST(a_signature_names_node_and_job)
 	ck_assert_str_eq(signature, "3c23c41f242f4aadf39dc8b433074cc4709187e03bf479886c75cc3306bc4440");
 	ck_assert_int_eq(node_sign(node, "http://10.0.0.8:8090", ID, other, NULL), 0);
 	ck_assert_str_ne(signature, other);
+	ck_assert(!node_is_signature(node, ID, signature)); /* it is nowhere */
+	node_set_url(node, "http://10.0.0.7:8090");
+	ck_assert(node_is_signature(node, ID, signature));
+	ck_assert(!node_is_signature(node, ID, other));
+	ck_assert(!node_is_signature(node, ID, ""));
+	node_set_url(node, "");
 	ck_assert(node_is_elsewhere(node, "http://10.0.0.7:8090"));
 	ck_assert(!node_is_elsewhere(node, ""));
 	ck_assert_ptr_null(node_close(node));
