@@ -353,7 +353,7 @@ static void nodes_end(struct nodes *nodes)
 
 START_TEST(another_node_s_output_comes_while_the_job_runs)
 {
-	struct nodes nodes;
+	struct nodes nodes = {0};
 	struct event_stream stream, later;
 	char id[JOB_ID_SIZE];
 
@@ -379,7 +379,7 @@ END_TEST
 
 START_TEST(another_node_s_much_output_comes_whole_and_in_order)
 {
-	struct nodes nodes;
+	struct nodes nodes = {0};
 	struct event_stream stream;
 	char id[JOB_ID_SIZE];
 	size_t size;
@@ -400,7 +400,7 @@ END_TEST
 /* Its job goes to the next worker: what the client has seen of the first attempt is told apart from the second's. */
 START_TEST(when_the_other_node_dies_the_stream_goes_on_with_the_next_attempt)
 {
-	struct nodes nodes;
+	struct nodes nodes = {0};
 	struct event_stream stream;
 	char id[JOB_ID_SIZE];
 
@@ -423,7 +423,7 @@ END_TEST
 /* Without the right key there is what is stored, in the end. */
 START_TEST(another_node_tells_only_who_has_the_key)
 {
-	struct nodes nodes;
+	struct nodes nodes = {0};
 	struct event_stream stream;
 	char id[JOB_ID_SIZE];
 
