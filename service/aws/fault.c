@@ -26,7 +26,8 @@ static char take_character(const char **at)
 	return *(*at)++;
 }
 
-bool aws_xml_text(const char *xml, const char *name, char *buf, size_t size)
+/* False: there is no such element. What does not fit is cut. */
+static bool xml_text(const char *xml, const char *name, char *buf, size_t size, bool *ret_is_cut)
 {
 	char open[64];
 	size_t n = 0;
@@ -39,13 +40,18 @@ bool aws_xml_text(const char *xml, const char *name, char *buf, size_t size)
 	const char *end = strchr(at, '<');
 	if (end == NULL)
 		return false;
-	while (at < end) {
-		if (n + 1 >= size)
-			return false;
+	while (at < end && n + 1 < size)
 		buf[n++] = take_character(&at);
-	}
 	buf[n] = '\0';
+	*ret_is_cut = at < end;
 	return true;
+}
+
+bool aws_xml_text(const char *xml, const char *name, char *buf, size_t size)
+{
+	bool is_cut = false;
+
+	return xml_text(xml, name, buf, size, &is_cut) && !is_cut;
 }
 
 /* --- the code ------------------------------------------------------------------------------------------------- */
@@ -119,11 +125,13 @@ static void read_json(const char *body, struct aws_fault *ret)
 
 static void read_xml(const char *body, struct aws_fault *ret)
 {
-	char text[AWS_MESSAGE_SIZE];
+	/* Longer than what is told of it, which is then not cut within a character or a word that betrays a secret. */
+	char text[2 * AWS_MESSAGE_SIZE];
+	bool is_cut;
 
 	if (aws_xml_text(body, "Code", text, sizeof(text)))
 		set_code(ret, text);
-	if (aws_xml_text(body, "Message", text, sizeof(text)))
+	if (xml_text(body, "Message", text, sizeof(text), &is_cut))
 		set_message(ret, text);
 	if (ret->request_id[0] == '\0' &&
 		(aws_xml_text(body, "RequestId", text, sizeof(ret->request_id)) ||

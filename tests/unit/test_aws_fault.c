@@ -1,3 +1,4 @@
+#include "sandbox/base/fd.h"
 #include "service/aws/fault.h"
 #include "tests/lib/test.h"
 
@@ -101,9 +102,33 @@ START_TEST(an_element_that_does_not_fit_is_none)
 }
 END_TEST
 
+/* By whatever protocol: what there is room for, and no half of a character. */
+START_TEST(a_long_message_is_cut)
+{
+	static const char *const forms[][2] = {{"<Error><Code>x</Code><Message>", "</Message></Error>"},
+		{"{\"__type\":\"x\",\"message\":\"", "\"}"}};
+	char message[4 * AWS_MESSAGE_SIZE], body[5 * AWS_MESSAGE_SIZE];
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(forms); i++) {
+		/* "aÖÖÖ…": in the second round its first letter is missing. */
+		size_t n = i / ARRAY_SIZE(forms) == 0 ? (size_t)snprintf(message, sizeof(message), "a") : 0;
+		while (n + 2 < sizeof(message))
+			n += (size_t)snprintf(message + n, sizeof(message) - n, "\xc3\x96");
+		const char *const *form = forms[i % ARRAY_SIZE(forms)];
+		(void)snprintf(body, sizeof(body), "%s%s%s", form[0], message, form[1]);
+		struct aws_fault fault = read_fault(400, body);
+		size_t length = strlen(fault.message);
+		ck_assert_uint_ge(length, AWS_MESSAGE_SIZE - 2);
+		ck_assert_uint_eq(length % 2, strlen(message) % 2);
+		ck_assert_int_eq(strncmp(fault.message, message, length), 0);
+	}
+}
+END_TEST
+
 TEST_PROGRAM("aws_fault", 30, tcase_add_test(tc, reads_json_of_every_kind);
 	     tcase_add_test(tc, reads_xml_with_its_entities);
 	     tcase_add_test(tc, reads_headers_where_the_body_says_nothing);
 	     tcase_add_test(tc, names_an_answer_without_a_code);
 	     tcase_add_test(tc, never_repeats_a_signature_or_a_token);
-	     tcase_add_test(tc, an_element_that_does_not_fit_is_none))
+	     tcase_add_test(tc, an_element_that_does_not_fit_is_none);
+	     tcase_add_test(tc, a_long_message_is_cut))
