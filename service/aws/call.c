@@ -1,6 +1,7 @@
 /* call.c: one call: its attempts, and the pauses between them. */
 #include "sandbox/base/fd.h"
 #include "service/aws/client_state.h"
+#include "service/aws/limits.h"
 #include "service/aws/payload.h"
 #include "service/aws/transport.h"
 
@@ -17,16 +18,6 @@ enum {
 	PAUSE_SLICE_MSEC = 100,
 };
 
-/* By service: of one attempt, of all; how many; the pause's base. */
-static const struct standard {
-	unsigned attempt_msec, deadline_msec, attempts, base_msec;
-} standards[AWS_SERVICE_N] = {
-	[AWS_SQS] = {10 * 1000, 15 * 1000, 3, 50},
-	[AWS_DYNAMODB] = {5 * 1000, 10 * 1000, 4, 25},
-	[AWS_S3] = {60 * 1000, 180 * 1000, 3, 50},
-	[AWS_STS] = {5 * 1000, 10 * 1000, 3, 50},
-};
-
 /* --- one attempt ---------------------------------------------------------------------------------------------- */
 
 /* A call under way. */
@@ -38,7 +29,8 @@ struct call {
 	char *url;   /* owned */
 	char payload_hash[AWS_SHA256_SIZE];
 	int64_t end_usec; /* CLOCK_MONOTONIC */
-	unsigned attempt_msec, attempts;
+	struct aws_limits limits;
+	unsigned attempts;
 	unsigned cost;	     /* of the last repetition */
 	uint64_t generation; /* of the keys of the last attempt */
 	bool has_renewed;    /* them */
@@ -49,7 +41,7 @@ static unsigned msec_left(const struct call *call)
 {
 	int64_t left = (call->end_usec - aws_clock_usec(CLOCK_MONOTONIC)) / 1000;
 
-	return left >= call->attempt_msec ? call->attempt_msec : left > 1 ? (unsigned)left : 1;
+	return left >= call->limits.attempt_msec ? call->limits.attempt_msec : left > 1 ? (unsigned)left : 1;
 }
 
 /* The signature, and the attempt with it. */
@@ -100,6 +92,7 @@ static int send_signed(const struct call *call, const struct aws_keys *keys, str
 		.reply_fd = request->has_reply_fd ? request->reply_fd : -1,
 		.reply_max = request->reply_max > 0 ? request->reply_max : AWS_REPLY_MAX,
 		.msec = msec_left(call),
+		.stall_sec = call->limits.stall_sec,
 		.is_cancellable = request->is_cancellable,
 	};
 	return aws_transport_attempt(call->client->transport, &attempt, ret, err);
@@ -236,9 +229,8 @@ static bool renew_keys(struct call *call)
 static bool asks_again(struct call *call, const struct outcome *outcome)
 {
 	const struct aws_client *client = call->client;
-	const struct standard *standard = &standards[client->service];
 	unsigned attempts = client->environment->max_attempts > 0 ? client->environment->max_attempts
-								  : standard->attempts;
+								  : call->limits.attempts;
 	unsigned cost = 0;
 
 	if (call->attempts >= attempts)
@@ -251,7 +243,7 @@ static bool asks_again(struct call *call, const struct outcome *outcome)
 	const struct aws_pause pause = {
 		.verdict = outcome->verdict,
 		.attempt = call->attempts - 1,
-		.base_msec = standard->base_msec,
+		.base_msec = call->limits.base_msec,
 		.hint_msec = outcome->answer.retry_msec,
 		.chance = chance(),
 	};
@@ -317,16 +309,11 @@ static int prepare(struct call *call, struct sandbox_error *err)
 {
 	const struct aws_request *request = call->request;
 	const struct aws_client *client = call->client;
-	const struct standard *standard = &standards[client->service];
-	unsigned deadline = request->deadline_msec > 0 ? request->deadline_msec : standard->deadline_msec;
 
 	if (request->nheaders > AWS_HEADERS_MAX || request->nquery > AWS_QUERY_MAX || request->path[0] != '/')
 		return error_set(err, EINVAL, "aws.client", "a request that makes no sense");
-	call->attempt_msec = request->attempt_msec > 0 ? request->attempt_msec : standard->attempt_msec;
-	call->attempt_msec += request->wait_msec;
-	call->end_usec = aws_clock_usec(CLOCK_MONOTONIC) + ((int64_t)deadline + request->wait_msec) * 1000;
-	if (call->attempt_msec > deadline + request->wait_msec)
-		call->attempt_msec = deadline + request->wait_msec;
+	call->limits = aws_limits_of(client->service, request);
+	call->end_usec = aws_clock_usec(CLOCK_MONOTONIC) + (int64_t)call->limits.deadline_msec * 1000;
 	if (aws_target_find(client, &client->endpoint, request->bucket, request->path, &call->target) < 0 ||
 		aws_sigv4_canonical_query(request->query, request->nquery, &call->query) < 0)
 		return error_set(err, ENOMEM, "aws.client", "no memory");

@@ -108,7 +108,7 @@ struct aws_request {
 	int reply_fd;
 	uint64_t reply_max;
 
-	unsigned attempt_msec;	/* 0: the service's standard (call.c) */
+	unsigned attempt_msec;	/* 0: the service's standard (limits.c) */
 	unsigned deadline_msec; /* for all attempts and the pauses between them; 0: the service's standard */
 	unsigned wait_msec;	/* what the service itself waits in a long poll: comes on top of both */
 	bool is_cancellable;

@@ -30,8 +30,7 @@ struct aws_chain_pace {
 	unsigned ahead_msec;   /* so long before their end */
 	unsigned soonest_msec; /* but not sooner than this after the last time */
 	unsigned again_msec;   /* after that failed, up to twice as long */
-	unsigned
-		vain_msec; /* so long nobody asks after there were no keys, or none but those that were refused */
+	unsigned vain_msec;    /* so long nobody asks after there were none, or only those refused */
 };
 
 struct aws_chain_options {

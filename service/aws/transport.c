@@ -12,7 +12,11 @@
 
 static const char stage[] = "aws.transport";
 
-enum { POLL_MSEC = 1000 };
+enum {
+	POLL_MSEC = 1000,
+	RETRY_MAX_SEC = 3600,	      /* longer hints are none */
+	STALLED_BYTES_PER_SEC = 1024, /* less than that is next to nothing */
+};
 
 /* A connection's home: one easy handle in a multi handle of its own, so that a wait for it can be woken. Used by one thread
  * at a time. */
@@ -106,6 +110,7 @@ struct exchange {
 	uint64_t sent;
 	FILE *memory; /* the answer's body, as far as it is kept */
 	bool is_too_large;
+	bool has_exact_retry; /* x-amz-retry-after was there */
 	int file_errno;
 	int64_t age_sec;
 };
@@ -195,6 +200,22 @@ static bool take_header(const char *line, size_t length, const char *name, char 
 	return true;
 }
 
+/* AWS's own header, in milliseconds, counts more than HTTP's, in seconds. */
+static void read_retry(struct exchange *exchange, const char *line, size_t length)
+{
+	unsigned *msec = &exchange->answer->retry_msec;
+	char text[64];
+
+	if (take_header(line, length, "x-amz-retry-after", text, sizeof(text)) &&
+		strtoul(text, NULL, 10) < RETRY_MAX_SEC * 1000) {
+		*msec = (unsigned)strtoul(text, NULL, 10);
+		exchange->has_exact_retry = true;
+	}
+	if (!exchange->has_exact_retry && take_header(line, length, "Retry-After", text, sizeof(text)) &&
+		strtoul(text, NULL, 10) < RETRY_MAX_SEC)
+		*msec = (unsigned)strtoul(text, NULL, 10) * 1000;
+}
+
 static size_t read_header(char *line, size_t size, size_t n, void *user)
 {
 	struct exchange *exchange = user;
@@ -202,9 +223,11 @@ static size_t read_header(char *line, size_t size, size_t n, void *user)
 	size_t length = size * n;
 	char text[64];
 
-	if (length > 5 &&
-		strncmp(line, "HTTP/", 5) == 0) /* the last answer's count, not those of 100 before */
+	/* The last answer's count, not those of 100 before. */
+	if (length > 5 && strncmp(line, "HTTP/", 5) == 0) {
 		answer->date_sec = answer->retry_msec = 0;
+		exchange->has_exact_retry = false;
+	}
 	(void)take_header(line, length, "ETag", answer->etag, sizeof(answer->etag));
 	(void)take_header(
 		line, length, "x-amzn-requestid", answer->fault.request_id, sizeof(answer->fault.request_id));
@@ -222,11 +245,7 @@ static size_t read_header(char *line, size_t size, size_t n, void *user)
 		exchange->age_sec = strtoll(text, NULL, 10);
 	if (take_header(line, length, "Content-Length", text, sizeof(text)))
 		answer->content_length = strtoull(text, NULL, 10);
-	if (take_header(line, length, "Retry-After", text, sizeof(text)) && strtoul(text, NULL, 10) < 3600)
-		answer->retry_msec = (unsigned)strtoul(text, NULL, 10) * 1000;
-	if (take_header(line, length, "x-amz-retry-after", text, sizeof(text)) &&
-		strtoul(text, NULL, 10) < 3600 * 1000)
-		answer->retry_msec = (unsigned)strtoul(text, NULL, 10);
+	read_retry(exchange, line, length);
 	return length;
 }
 
@@ -293,6 +312,8 @@ static CURLcode set_options(const struct aws_transport *transport, CURL *easy, s
 	SET(CURLOPT_HTTPHEADER, headers);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)transport->options.connect_msec);
 	SET(CURLOPT_TIMEOUT_MS, (long)attempt->msec);
+	SET(CURLOPT_LOW_SPEED_LIMIT, (long)STALLED_BYTES_PER_SEC);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)attempt->stall_sec);
 	SET(CURLOPT_WRITEFUNCTION, write_body);
 	SET(CURLOPT_WRITEDATA, exchange);
 	SET(CURLOPT_HEADERFUNCTION, read_header);

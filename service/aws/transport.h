@@ -28,6 +28,7 @@ struct aws_attempt {
 	int reply_fd; /* -1: the answer's body is kept in memory */
 	uint64_t reply_max;
 	unsigned msec;
+	unsigned stall_sec; /* the attempt ends if for so long next to nothing moved; 0: not for that */
 	bool is_cancellable;
 };
 
