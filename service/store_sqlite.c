@@ -475,7 +475,6 @@ static int store_recover(struct store *store, int (*each)(const struct job_ticke
 
 /* --- life ----------------------------------------------------------------------------------------------------- */
 
-/* Can it be read and written? Nothing is: the transaction stays empty. */
 /* One machine, one clock. */
 static int64_t store_now_usec(struct store *store)
 {
@@ -483,6 +482,7 @@ static int64_t store_now_usec(struct store *store)
 	return job_now_usec();
 }
 
+/* Can it be read and written? Nothing is: the transaction stays empty. */
 static int store_ping(struct store *store, struct sandbox_error *err)
 {
 	struct sqlite_client *client = lock(store);
