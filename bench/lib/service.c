@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,21 @@ static void read_address(struct service *service, int fd)
 		errx(1, "the service did not start: %s/log", service->dir);
 }
 
-void service_start(struct service *service, const char *cli)
+/* In the child: PROGRAM with ARGV, which says its address on OUT. */
+static _Noreturn void become(const struct service *service, char *const argv[], int out)
+{
+	char log[80];
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when the benchmark ends by a fault */
+	(void)snprintf(log, sizeof(log), "%s/log", service->dir);
+	(void)dup2(out, 1);
+	(void)dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
+	if (setenv("STATE_DIR", service->dir, 1) == 0 && setenv("PORT", "0", 1) == 0)
+		(void)execv(argv[0], argv);
+	_exit(127);
+}
+
+static void start(struct service *service, char *const argv[])
 {
 	const char *tmp = getenv("TMPDIR");
 	int out[2];
@@ -38,18 +53,33 @@ void service_start(struct service *service, const char *cli)
 	if (mkdtemp(service->dir) == NULL || chmod(service->dir, 0755) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		err(1, "%s", service->dir);
 	service->pid = fork();
-	if (service->pid == 0) {
-		char log[80];
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when the benchmark ends by a fault */
-		(void)snprintf(log, sizeof(log), "%s/log", service->dir);
-		(void)dup2(out[1], 1);
-		(void)dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
-		(void)execl(cli, "cofferdam", "serve", "--state-dir", service->dir, "--port", "0", NULL);
-		_exit(127);
-	}
+	if (service->pid < 0)
+		err(1, "fork");
+	if (service->pid == 0)
+		become(service, argv, out[1]);
 	(void)close(out[1]);
 	read_address(service, out[0]);
 	(void)close(out[0]);
+}
+
+void service_start(struct service *service, const char *cli)
+{
+	char path[4096], serve[] = "serve";
+
+	(void)snprintf(path, sizeof(path), "%s", cli);
+	start(service, (char *const[]){path, serve, NULL});
+}
+
+void service_start_local(struct service *service, const char *local, const char *cli, unsigned workers)
+{
+	char script[4096], programs[4096], beside[16];
+
+	(void)snprintf(script, sizeof(script), "%s", local);
+	(void)snprintf(programs, sizeof(programs), "%s", cli);
+	(void)snprintf(beside, sizeof(beside), "%u", workers - 1);
+	if (setenv("WORKERS_BESIDE", beside, 1) < 0)
+		err(1, "environment");
+	start(service, (char *const[]){script, dirname(programs), NULL});
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

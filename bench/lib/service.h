@@ -1,4 +1,4 @@
-/* service.h: a `cofferdam serve` of one's own, and a client of it for each thread. What fails ends the program. */
+/* service.h: a `cofferdam serve`, or several over emulators of AWS, of one's own, and a client of it for each thread. What fails ends the program. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,13 +6,15 @@
 #include <sys/types.h>
 
 struct service {
-	pid_t pid;    /* of cofferdam serve */
+	pid_t pid;    /* of cofferdam serve, or of the script */
 	char dir[64]; /* its STATE_DIR, below TMPDIR or /tmp */
 	char url[64]; /* "http://127.0.0.1:43210" */
 };
 
 /* CLI: the program `cofferdam`. On a free port, in a fresh directory. */
 void service_start(struct service *service, const char *cli);
+/* LOCAL: tests/aws/local. One that answers HTTP and runs jobs, and WORKERS - 1 that run jobs. */
+void service_start_local(struct service *service, const char *local, const char *cli, unsigned workers);
 /* Ends it, and removes the directory. */
 void service_stop(struct service *service);
 /* Resident memory of it and its children, in bytes. */

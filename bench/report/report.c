@@ -288,6 +288,29 @@ static void report_jobs(const json_t *report)
 		number(backlog, "seconds"));
 }
 
+static void report_nodes(const json_t *report)
+{
+	struct bar bars[BARS_MAX];
+	const json_t *way;
+	size_t i, n = 0;
+
+	(void)fputs("| way | workers | jobs/s | POST p50 | p99 |\n|---|---|---|---|---|\n", page);
+	json_array_foreach(json_object_get(report, "ways"), i, way)
+	{
+		const json_t *post = json_object_get(way, "post");
+		double rate = number(way, "jobs_per_second");
+		(void)fprintf(page, "| %s | %.0f | %.0f | %s | %s |\n", text(way, "name"),
+			number(way, "workers"), rate, time_text(number(post, "p50_nsec")),
+			time_text(number(post, "p99_nsec")));
+		if (n < BARS_MAX)
+			bars[n++] = (struct bar){.label = text(way, "name"),
+				.value = rate,
+				.text = format("%.0f jobs/s", rate)};
+	}
+	(void)fputc('\n', page);
+	picture("nodes", "Cached jobs per second, first POST to last result", bars, n, 0);
+}
+
 static const struct {
 	const char *name, *title;
 	void (*report)(const json_t *report);
@@ -299,6 +322,7 @@ static const struct {
 	{"compile", "First compilations", report_compile},
 	{"precision", "Precision of limits", report_precision},
 	{"jobs", "End to end", report_jobs},
+	{"nodes", "One machine's backends and AWS's", report_nodes},
 	{"repeat", "Repeatability", report_repeat},
 };
 

@@ -3,6 +3,7 @@
 # business. BENCH_DIR holds the programs.
 set -u
 here=$(dirname "$0")
+aws=$here/../aws
 : "${BENCH_DIR:=build/release/bench}"
 n=0
 
@@ -16,6 +17,7 @@ trap 'rm -rf "$work"' EXIT
 options_of() {
 	case $1 in
 	jobs) echo "--first 1 --again 2 --seconds 1 --clients 2 --backlog 20" ;;
+	nodes) echo "--rounds 1 --jobs 4 --clients 2" ;;
 	layers) echo "--rounds 1 --launches 1" ;;
 	compile) echo "--rounds 1" ;;
 	rate) echo "--rounds 1 --seconds 1" ;;
@@ -47,6 +49,16 @@ for source in "$here"/../../bench/*.c; do
 	fi
 	rm -f "$work/$name.json"
 done
+if [ "${TEST_CASE:-nodes}" = nodes ]; then
+	name="nodes runs over backends of AWS"
+	if ! reason=$("$aws/emulators/build" --check); then
+		ok '' "$name # SKIP $reason"
+	elif "$BENCH_DIR/nodes" --local "$aws/local" --rounds 1 --jobs 4 --clients 2 | tee /dev/stderr | grep -q '^aws_three_workers .* POST'; then
+		ok '' "$name"
+	else
+		ok 'not ' "$name"
+	fi
+fi
 # The command finds them, and says so where not.
 if [ -z "${TEST_CASE:-}" ]; then
 	if BENCH_DIR=$BENCH_DIR "$BENCH_DIR/../bin/cofferdam" bench launch --rounds 1 2>&1 | tee /dev/stderr | grep -q '^cell '; then
