@@ -3,6 +3,7 @@
 #include "service/aws/client_state.h"
 #include "service/aws/limits.h"
 #include "service/aws/payload.h"
+#include "service/aws/secret.h"
 #include "service/aws/transport.h"
 
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static int send_signed(const struct call *call, const struct aws_keys *keys, str
 {
 	const struct aws_request *request = call->request;
 	struct aws_pair headers[AWS_HEADERS_MAX + OUR_HEADERS];
-	_cleanup_free_ char *authorization = NULL;
+	_cleanup_secret_ char *authorization = NULL;
 	char date[AWS_DATE_SIZE];
 	size_t n = 0;
 

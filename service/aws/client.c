@@ -1,6 +1,7 @@
 #include "service/aws/client_state.h"
 
 #include "sandbox/base/fd.h"
+#include "service/aws/secret.h"
 #include "service/aws/transport.h"
 
 #include <string.h>
@@ -111,18 +112,13 @@ int aws_target_find(const struct aws_client *client, const struct aws_endpoint *
 
 char *aws_target_url(const struct aws_endpoint *endpoint, const struct aws_target *target, const char *query)
 {
-	char *url = NULL;
-	size_t size;
-	FILE *out = open_memstream(&url, &size);
+	struct aws_text url;
 
-	if (out == NULL)
+	if (!aws_text_open(&url))
 		return NULL;
-	(void)fprintf(out, "%s://%s", endpoint->scheme, target->host);
-	aws_uri_encode(out, target->path, true);
+	(void)fprintf(url.stream, "%s://%s", endpoint->scheme, target->host);
+	aws_uri_encode(url.stream, target->path, true);
 	if (query[0] != '\0')
-		(void)fprintf(out, "?%s", query);
-	if (fclose(out) == 0)
-		return url;
-	free(url);
-	return NULL;
+		(void)fprintf(url.stream, "?%s", query);
+	return aws_text_close(&url, NULL);
 }

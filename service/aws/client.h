@@ -3,7 +3,8 @@
  * A call is signed (sigv4.h), sent over a kept connection (transport.h), and asked again where that can help, as AWS's own
  * clients do in their standard mode (retry.h). It blocks its thread; any number of threads may call through one client.
  * No function here logs, but for a renewal of keys that fails, which is no call's failure. No secret key, session token or
- * signature is ever in an error, a fault or a reply's fields.
+ * signature is ever in an error, a fault or a reply's fields, and no memory is freed that holds one (secret.h). A link is the
+ * caller's.
  *
  * The environment, as AWS's own clients read it:
  *   AWS_REGION, AWS_DEFAULT_REGION, "region" of the profile in the shared configuration

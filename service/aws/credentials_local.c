@@ -2,9 +2,8 @@
 #include "sandbox/base/fd.h"
 #include "service/aws/credentials.h"
 #include "service/aws/ini.h"
+#include "service/aws/secret.h"
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
 enum { FILE_MAX = 1 << 20 };
@@ -39,8 +38,8 @@ int aws_credentials_environment(struct aws_credentials *ret, struct sandbox_erro
 	return r;
 }
 
-/* The file that VARIABLE names, or ~/.aws/NAME. NULL: it cannot be read. Owned. */
-static char *read_shared(const char *variable_name, const char *name, size_t *ret_size)
+/* The file that VARIABLE names, or ~/.aws/NAME. NULL: it cannot be read. Owned (aws_secret_free). */
+static char *read_shared(const char *variable_name, const char *name)
 {
 	_cleanup_free_ char *standard = NULL;
 	const char *path = variable(variable_name);
@@ -53,15 +52,7 @@ static char *read_shared(const char *variable_name, const char *name, size_t *re
 		path = standard;
 	if (path == NULL)
 		return NULL;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && fd_read_all(fd, FILE_MAX, &text, ret_size) == 0 ? text : NULL;
-}
-
-static void wipe_text(char *text, size_t size)
-{
-	if (text != NULL)
-		OPENSSL_cleanse(text, size);
-	free(text);
+	return aws_secret_read(path, FILE_MAX, &text) == 0 ? text : NULL;
 }
 
 /* "profile NAME" in the configuration, but for the default one; NAME alone in the credentials. */
@@ -78,13 +69,10 @@ static void section_name(bool is_config, char *buf, size_t size)
 bool aws_profile_get(const char *key, char *buf, size_t size)
 {
 	char section[256];
-	size_t length = 0;
-	char *text = read_shared("AWS_CONFIG_FILE", "config", &length);
+	_cleanup_secret_ char *text = read_shared("AWS_CONFIG_FILE", "config");
 
 	section_name(true, section, sizeof(section));
-	bool is_there = text != NULL && aws_ini_get(text, section, key, buf, size);
-	wipe_text(text, length);
-	return is_there;
+	return text != NULL && aws_ini_get(text, section, key, buf, size);
 }
 
 static bool take_keys(const char *text, const char *section, struct aws_credentials *ret)
@@ -106,12 +94,9 @@ int aws_credentials_profile(struct aws_credentials *ret, struct sandbox_error *e
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		char section[256];
-		size_t size = 0;
-		char *text = read_shared(files[i].variable, files[i].name, &size);
+		_cleanup_secret_ char *text = read_shared(files[i].variable, files[i].name);
 		section_name(files[i].is_config, section, sizeof(section));
-		bool is_there = text != NULL && take_keys(text, section, ret);
-		wipe_text(text, size);
-		if (is_there)
+		if (text != NULL && take_keys(text, section, ret))
 			return 0;
 	}
 	if (variable("AWS_PROFILE") != NULL)

@@ -1,11 +1,10 @@
 /* credentials_remote.c: keys for a while, from STS, from a container's endpoint, from the machine's. */
 #include "sandbox/base/fd.h"
 #include "service/aws/credentials.h"
+#include "service/aws/secret.h"
 #include "service/aws/transport.h"
 #include "service/aws/uri.h"
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <time.h>
 
@@ -41,16 +40,14 @@ static int ask(struct aws_transport *transport, const struct aws_attempt *attemp
 		return 0;
 	struct aws_fault fault = {0};
 	aws_fault_read(ret->status, &ret->fault, ret->body, &fault);
-	free(ret->body);
+	aws_secret_free(ret->body);
 	*ret = (struct aws_answer){.status = ret->status};
 	return error_set(err, EACCES, stage, "refused: %s %s", fault.code, fault.message);
 }
 
 static void wipe(struct aws_answer *answer)
 {
-	if (answer->body != NULL)
-		OPENSSL_cleanse(answer->body, answer->body_size);
-	free(answer->body);
+	aws_secret_free(answer->body);
 	answer->body = NULL;
 }
 
@@ -97,12 +94,8 @@ static int take_json(const char *body, struct aws_credentials *ret, struct sandb
 /* The first line of the file, without its end. Owned. */
 static int read_token(const char *path, char **ret, struct sandbox_error *err)
 {
-	size_t size;
+	int r = aws_secret_read(path, FILE_MAX, ret);
 
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, stage, "%s", path);
-	int r = fd_read_all(fd, FILE_MAX, ret, &size);
 	if (r < 0)
 		return error_set(err, -r, stage, "%s: %s", path, strerrordesc_np(-r));
 	(*ret)[strcspn(*ret, "\r\n")] = '\0';
@@ -113,22 +106,17 @@ static int read_token(const char *path, char **ret, struct sandbox_error *err)
 
 static char *sts_form(const char *role, const char *session, const char *token)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	struct aws_text form;
 
-	if (out == NULL)
+	if (!aws_text_open(&form))
 		return NULL;
-	(void)fputs("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=", out);
-	aws_uri_encode(out, role, false);
-	(void)fputs("&RoleSessionName=", out);
-	aws_uri_encode(out, session, false);
-	(void)fputs("&WebIdentityToken=", out);
-	aws_uri_encode(out, token, false);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	(void)fputs("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=", form.stream);
+	aws_uri_encode(form.stream, role, false);
+	(void)fputs("&RoleSessionName=", form.stream);
+	aws_uri_encode(form.stream, session, false);
+	(void)fputs("&WebIdentityToken=", form.stream);
+	aws_uri_encode(form.stream, token, false);
+	return aws_text_close(&form, NULL);
 }
 
 static int take_xml(const char *body, struct aws_credentials *ret, struct sandbox_error *err)
@@ -150,7 +138,7 @@ int aws_credentials_web_identity(
 	static const struct aws_pair headers[] = {{"Content-Type", "application/x-www-form-urlencoded"}};
 	const char *path = variable("AWS_WEB_IDENTITY_TOKEN_FILE"), *role = variable("AWS_ROLE_ARN");
 	const char *session = variable("AWS_ROLE_SESSION_NAME");
-	_cleanup_free_ char *token = NULL;
+	_cleanup_secret_ char *token = NULL;
 	struct aws_answer answer;
 	char url[URL_SIZE];
 
@@ -159,7 +147,7 @@ int aws_credentials_web_identity(
 	int r = read_token(path, &token, err);
 	if (r < 0)
 		return r;
-	_cleanup_free_ char *form = sts_form(role, session != NULL ? session : "cofferdam", token);
+	_cleanup_secret_ char *form = sts_form(role, session != NULL ? session : "cofferdam", token);
 	if (form == NULL)
 		return error_set(err, ENOMEM, stage, "no memory");
 	(void)snprintf(url, sizeof(url), "%s/", sources->sts_endpoint);
@@ -177,7 +165,6 @@ int aws_credentials_web_identity(
 	if (r == 0)
 		r = take_xml(answer.body, ret, err);
 	wipe(&answer);
-	OPENSSL_cleanse(form, strlen(form));
 	return r;
 }
 
@@ -245,7 +232,7 @@ static int container_token(char **ret, struct sandbox_error *err)
 int aws_credentials_container(
 	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err)
 {
-	_cleanup_free_ char *token = NULL;
+	_cleanup_secret_ char *token = NULL;
 	struct aws_answer answer = {0};
 	char url[URL_SIZE];
 

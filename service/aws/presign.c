@@ -1,6 +1,7 @@
 /* presign.c: links that carry their own permission. */
 #include "sandbox/base/fd.h"
 #include "service/aws/client_state.h"
+#include "service/aws/secret.h"
 #include "service/aws/sigv4.h"
 
 enum { USEC_PER_SEC = 1000000 };
@@ -23,7 +24,7 @@ static int presign(struct aws_client *client, const struct aws_presign *what,
 		credentials->secret,
 		credentials->token[0] != '\0' ? credentials->token : NULL,
 	};
-	_cleanup_free_ char *query = NULL;
+	_cleanup_secret_ char *query = NULL;
 	struct aws_target target;
 
 	int r = aws_target_find(client, endpoint, what->bucket, what->path, &target);

@@ -1,6 +1,7 @@
 #include "service/aws/sigv4.h"
 
 #include "sandbox/base/fd.h"
+#include "service/aws/secret.h"
 #include "service/aws/uri.h"
 
 #include <ctype.h>
@@ -54,38 +55,14 @@ void aws_sigv4_date(time_t time, char date[AWS_DATE_SIZE])
 
 /* --- the canonical request ------------------------------------------------------------------------------------ */
 
-/* What FILL writes, as a text. NULL: no memory. */
-struct text {
-	FILE *stream;
-	char *text;
-	size_t size;
-};
-
-static bool text_open(struct text *text)
-{
-	*text = (struct text){0};
-	text->stream = open_memstream(&text->text, &text->size);
-	return text->stream != NULL;
-}
-
-static char *text_close(struct text *text)
-{
-	bool has_failed = ferror(text->stream) != 0;
-
-	if (fclose(text->stream) == 0 && !has_failed)
-		return text->text;
-	free(text->text);
-	return NULL;
-}
-
 static char *encoded(const char *plain, bool keeps_slashes)
 {
-	struct text text;
+	struct aws_text text;
 
-	if (!text_open(&text))
+	if (!aws_text_open(&text))
 		return NULL;
 	aws_uri_encode(text.stream, plain, keeps_slashes);
-	return text_close(&text);
+	return aws_text_close(&text, NULL);
 }
 
 /* Without "." and ".." and doubled slashes; a slash at the end stays. In place. */
@@ -140,33 +117,33 @@ static int compare_texts(const void *a, const void *b)
 static void free_texts(char **texts, size_t n)
 {
 	for (size_t i = 0; texts != NULL && i < n; i++)
-		free(texts[i]);
+		aws_secret_free(texts[i]);
 	free(texts);
 }
 
 static char *joined(char **texts, size_t n, const char *separator)
 {
-	struct text text;
+	struct aws_text text;
 
-	if (!text_open(&text))
+	if (!aws_text_open(&text))
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		(void)fprintf(text.stream, "%s%s", i > 0 ? separator : "", texts[i]);
-	return text_close(&text);
+	return aws_text_close(&text, NULL);
 }
 
 /* "name=value", encoded. Sorted as they are then: by name, and by value where names are equal. '=' sorts behind '-' and '.',
  * which are in names, so that a pair is joined only after it was sorted: by '\1'. */
 static char *query_pair(const struct aws_pair *pair)
 {
-	struct text text;
+	struct aws_text text;
 
-	if (!text_open(&text))
+	if (!aws_text_open(&text))
 		return NULL;
 	aws_uri_encode(text.stream, pair->name, false);
 	(void)fputc('\1', text.stream);
 	aws_uri_encode(text.stream, pair->value ? pair->value : "", false);
-	return text_close(&text);
+	return aws_text_close(&text, NULL);
 }
 
 int aws_sigv4_canonical_query(const struct aws_pair *query, size_t nquery, char **ret)
@@ -273,27 +250,27 @@ static void write_names(FILE *out, const struct header *headers, size_t n)
 
 static char *signed_names(const struct header *headers, size_t n)
 {
-	struct text text;
+	struct aws_text text;
 
-	if (!text_open(&text))
+	if (!aws_text_open(&text))
 		return NULL;
 	write_names(text.stream, headers, n);
-	return text_close(&text);
+	return aws_text_close(&text, NULL);
 }
 
 static char *canonical_request(
 	const struct aws_sigv4 *what, const struct header *headers, const char *path, const char *query)
 {
-	struct text text;
+	struct aws_text text;
 
-	if (!text_open(&text))
+	if (!aws_text_open(&text))
 		return NULL;
 	(void)fprintf(text.stream, "%s\n%s\n%s\n", what->method, path, query);
 	write_headers(text.stream, headers, what->nheaders);
 	(void)fputc('\n', text.stream);
 	write_names(text.stream, headers, what->nheaders);
 	(void)fprintf(text.stream, "\n%s", what->payload_hash);
-	return text_close(&text);
+	return aws_text_close(&text, NULL);
 }
 
 /* --- the signature -------------------------------------------------------------------------------------------- */
@@ -308,18 +285,17 @@ static void write_scope(const struct aws_sigv4 *what, char *scope, size_t size)
 
 static int signing_key(const struct aws_sigv4 *what, unsigned char key[SHA256_BYTES])
 {
-	_cleanup_free_ char *first = NULL;
 	char date[AWS_DATE_SIZE], day[9];
 
 	aws_sigv4_date(what->time, date);
 	(void)snprintf(day, sizeof(day), "%.8s", date);
-	int length = asprintf(&first, "AWS4%s", what->keys->secret);
-	if (length < 0) {
-		first = NULL;
+	/* Not asprintf, which leaves a copy behind. */
+	size_t size = strlen(what->keys->secret) + 5;
+	_cleanup_secret_ char *first = malloc(size);
+	if (first == NULL)
 		return -ENOMEM;
-	}
-	int r = mac(first, (size_t)length, day, key);
-	OPENSSL_cleanse(first, (size_t)length);
+	(void)snprintf(first, size, "AWS4%s", what->keys->secret);
+	int r = mac(first, size - 1, day, key);
 	if (r == 0)
 		r = mac(key, SHA256_BYTES, what->region, key);
 	if (r == 0)
@@ -355,7 +331,7 @@ static int sign(const struct aws_sigv4 *what, const struct header *headers, cons
 	char signature[AWS_SHA256_SIZE])
 {
 	_cleanup_free_ char *path = canonical_path(what);
-	_cleanup_free_ char *request = path != NULL ? canonical_request(what, headers, path, query) : NULL;
+	_cleanup_secret_ char *request = path != NULL ? canonical_request(what, headers, path, query) : NULL;
 
 	return request != NULL ? signature_of(what, request, signature) : -ENOMEM;
 }
@@ -363,8 +339,9 @@ static int sign(const struct aws_sigv4 *what, const struct header *headers, cons
 int aws_sigv4_authorization(const struct aws_sigv4 *what, char **ret)
 {
 	char signature[AWS_SHA256_SIZE], scope[SCOPE_SIZE];
-	_cleanup_free_ char *query = NULL;
+	_cleanup_secret_ char *query = NULL;
 	_cleanup_free_ char *names = NULL;
+	struct aws_text text;
 
 	*ret = NULL;
 	struct header *headers = sorted_headers(what);
@@ -378,12 +355,12 @@ int aws_sigv4_authorization(const struct aws_sigv4 *what, char **ret)
 	if (r < 0)
 		return r;
 	write_scope(what, scope, sizeof(scope));
-	if (asprintf(ret, "%s Credential=%s/%s, SignedHeaders=%s, Signature=%s", algorithm,
-		    what->keys->access_key, scope, names, signature) < 0) {
-		*ret = NULL;
+	if (!aws_text_open(&text))
 		return -ENOMEM;
-	}
-	return 0;
+	(void)fprintf(text.stream, "%s Credential=%s/%s, SignedHeaders=%s, Signature=%s", algorithm,
+		what->keys->access_key, scope, names, signature);
+	*ret = aws_text_close(&text, NULL);
+	return *ret != NULL ? 0 : -ENOMEM;
 }
 
 /* The caller's parameters and those of the signature into PAIRS. */
@@ -405,7 +382,7 @@ int aws_sigv4_query(const struct aws_sigv4 *what, unsigned ttl_sec, char **ret)
 	char signature[AWS_SHA256_SIZE], scope[SCOPE_SIZE], date[AWS_DATE_SIZE], expires[16];
 	struct aws_pair pairs[PRESIGN_PAIRS];
 	_cleanup_free_ char *credential = NULL;
-	_cleanup_free_ char *query = NULL;
+	_cleanup_secret_ char *query = NULL;
 	_cleanup_free_ char *names = NULL;
 
 	*ret = NULL;

@@ -40,7 +40,7 @@ void aws_sigv4_date(time_t time, char date[AWS_DATE_SIZE]);
 int aws_sha256(const void *bytes, size_t size, char hash[AWS_SHA256_SIZE]);
 
 /* The value of the Authorization header. X-Amz-Date and X-Amz-Security-Token are among the headers, if they are to be
- * signed. *RET owned; NULL and -ENOMEM or -ENOTSUP. */
+ * signed. *RET owned (aws_secret_free); NULL and -ENOMEM or -ENOTSUP. */
 int aws_sigv4_authorization(const struct aws_sigv4 *what, char **ret);
 /* The whole query of a URL that carries its permission, encoded: the caller's parameters, X-Amz-… and the signature; good
  * for TTL_SEC. The payload's hash is AWS_UNSIGNED_PAYLOAD for S3. */

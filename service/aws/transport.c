@@ -1,6 +1,7 @@
 #include "service/aws/transport.h"
 
 #include "sandbox/base/fd.h"
+#include "service/aws/secret.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -108,7 +109,7 @@ struct exchange {
 	struct aws_answer *answer;
 	CURL *easy;
 	uint64_t sent;
-	FILE *memory; /* the answer's body, as far as it is kept */
+	struct aws_text memory; /* the answer's body, as far as it is kept */
 	bool is_too_large;
 	bool has_exact_retry; /* x-amz-retry-after was there */
 	int file_errno;
@@ -173,7 +174,7 @@ static size_t write_body(char *from, size_t size, size_t n, void *user)
 	}
 	answer->received += size * n;
 	if (!is_file)
-		return fwrite(from, 1, size * n, exchange->memory);
+		return fwrite(from, 1, size * n, exchange->memory.stream);
 	int r = fd_write_all(exchange->attempt->reply_fd, from, size * n);
 	exchange->file_errno = r < 0 ? -r : 0;
 	return r < 0 ? 0 : size * n;
@@ -249,18 +250,26 @@ static size_t read_header(char *line, size_t size, size_t n, void *user)
 	return length;
 }
 
-/* NULL: no memory. A header without a value is written "Name;" for libcurl. */
+/* A header as libcurl wants it: without a value "Name;". */
+static char *header_line(const struct aws_pair *header)
+{
+	struct aws_text line;
+
+	if (!aws_text_open(&line))
+		return NULL;
+	(void)fprintf(
+		line.stream, header->value[0] != '\0' ? "%s: %s" : "%s;%s", header->name, header->value);
+	return aws_text_close(&line, NULL);
+}
+
+/* NULL: no memory. */
 static struct curl_slist *header_list(const struct aws_attempt *attempt)
 {
 	/* Of libcurl's own accord: neither is signed, nor wanted. */
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
 	for (size_t i = 0; i < attempt->nheaders && list != NULL; i++) {
-		const struct aws_pair *header = &attempt->headers[i];
-		_cleanup_free_ char *line = NULL;
-		if (asprintf(&line, header->value[0] != '\0' ? "%s: %s" : "%s;%s", header->name,
-			    header->value) < 0)
-			line = NULL;
+		_cleanup_secret_ char *line = header_line(&attempt->headers[i]);
 		struct curl_slist *more = line != NULL ? curl_slist_append(list, line) : NULL;
 		if (more == NULL)
 			curl_slist_free_all(list);
@@ -419,27 +428,21 @@ int aws_transport_attempt(struct aws_transport *transport, const struct aws_atte
 	struct line *line = line_take(transport, attempt->is_cancellable);
 	if (line == NULL)
 		return error_set(err, ENOMEM, stage, "no memory");
-	exchange.memory = open_memstream(&ret->body, &ret->body_size);
-	int r = exchange.memory != NULL ? perform(transport, line, &exchange, err)
-					: error_set(err, ENOMEM, stage, "no memory");
+	bool is_open = aws_text_open(&exchange.memory);
+	int r = is_open ? perform(transport, line, &exchange, err)
+			: error_set(err, ENOMEM, stage, "no memory");
 	line_give(transport, line);
-	if (exchange.memory != NULL && fclose(exchange.memory) != 0 && r == 0)
+	ret->body = is_open ? aws_text_close(&exchange.memory, &ret->body_size) : NULL;
+	if (r == 0 && ret->body == NULL)
 		r = error_set(err, ENOMEM, stage, "no memory");
 	if (r < 0) {
-		free(ret->body);
+		aws_secret_free(ret->body);
 		ret->body = NULL;
 	}
 	return r;
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------- */
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void init_libcurl(void)
-{
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 int aws_transport_open(
 	const struct aws_transport_options *options, struct aws_transport **ret, struct sandbox_error *err)
@@ -448,7 +451,7 @@ int aws_transport_open(
 
 	if (transport == NULL)
 		return error_set(err, ENOMEM, stage, "no memory");
-	(void)pthread_once(&once, init_libcurl);
+	aws_secret_guard_libraries();
 	transport->options = *options;
 	(void)pthread_mutex_init(&transport->lock, NULL);
 	LIST_INIT(&transport->resting);

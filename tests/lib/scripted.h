@@ -16,7 +16,7 @@ struct scripted_step {
 	enum scripted_way way;
 };
 
-enum { SCRIPTED_REQUESTS = 16, SCRIPTED_BYTES = 4096 };
+enum { SCRIPTED_REQUESTS = 16, SCRIPTED_BYTES = 16384 };
 
 struct scripted {
 	const struct scripted_step *steps; /* borrowed; after the last one connections are closed */
