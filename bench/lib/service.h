@@ -1,4 +1,5 @@
-/* service.h: a `cofferdam serve`, or several over emulators of AWS, of one's own, and a client of it for each thread. What fails ends the program. */
+/* service.h: a `cofferdam serve` of one's own, or several over emulators of AWS, and a client of it for each thread. What
+ * fails ends the program. */
 #pragma once
 
 #include <stdbool.h>
