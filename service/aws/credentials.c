@@ -51,6 +51,15 @@ void aws_credentials_wipe(struct aws_credentials *credentials)
 	OPENSSL_cleanse(credentials, sizeof(*credentials));
 }
 
+/* It becomes part of headers and of lines that are signed. */
+static bool is_usable(const char *text, bool may_be_empty)
+{
+	for (const char *at = text; *at != '\0'; at++)
+		if (*at <= ' ' || *at > '~')
+			return false;
+	return may_be_empty || *text != '\0';
+}
+
 /* Asks the sources in their order: the first that is configured decides. Not under the lock. */
 static int fetch(const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err)
 {
@@ -64,6 +73,9 @@ static int fetch(const struct aws_sources *sources, struct aws_credentials *ret,
 		r = aws_credentials_profile(ret, err);
 	for (size_t i = 0; i < ARRAY_SIZE(remote) && r == AWS_NOT_HERE; i++)
 		r = remote[i](sources, ret, err);
+	if (r == 0 && (!is_usable(ret->access_key, false) || !is_usable(ret->secret, false) ||
+			      !is_usable(ret->token, true)))
+		r = error_set(err, EACCES, "aws.credentials", "the keys are empty, or have blanks in them");
 	if (r != 0)
 		aws_credentials_wipe(ret);
 	if (r == AWS_NOT_HERE)

@@ -72,3 +72,9 @@ int aws_credentials_container(
 	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err);
 int aws_credentials_machine(
 	const struct aws_sources *sources, struct aws_credentials *ret, struct sandbox_error *err);
+
+/* May a container's keys be asked for at URL? Only on this machine, or over TLS. */
+bool aws_credentials_may_ask(const char *url);
+/* Keys out of what containers and machines answer, and of what STS does; BODY may be NULL. 0; -EPROTO with ERR. */
+int aws_credentials_take_json(const char *body, struct aws_credentials *ret, struct sandbox_error *err);
+int aws_credentials_take_xml(const char *body, struct aws_credentials *ret, struct sandbox_error *err);

@@ -56,9 +56,10 @@ static int take_expiry(const char *text, struct aws_credentials *ret, struct san
 {
 	struct tm tm = {0};
 
-	if (strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
-		return error_set(err, EPROTO, stage, "the end of the keys is no time");
+	bool is_time = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) != NULL;
 	ret->expires_usec = (int64_t)timegm(&tm) * USEC_PER_SEC;
+	if (!is_time || ret->expires_usec <= 0)
+		return error_set(err, EPROTO, stage, "the end of the keys is no time");
 	return 0;
 }
 
@@ -72,8 +73,7 @@ static bool take_string(const json_t *answer, const char *key, char *buf, size_t
 	return true;
 }
 
-/* What containers and machines answer. */
-static int take_json(const char *body, struct aws_credentials *ret, struct sandbox_error *err)
+int aws_credentials_take_json(const char *body, struct aws_credentials *ret, struct sandbox_error *err)
 {
 	json_t *answer = body != NULL ? json_loads(body, 0, NULL) : NULL;
 	const char *expiration = json_string_value(json_object_get(answer, "Expiration"));
@@ -119,7 +119,7 @@ static char *sts_form(const char *role, const char *session, const char *token)
 	return aws_text_close(&form, NULL);
 }
 
-static int take_xml(const char *body, struct aws_credentials *ret, struct sandbox_error *err)
+int aws_credentials_take_xml(const char *body, struct aws_credentials *ret, struct sandbox_error *err)
 {
 	char expiration[64];
 
@@ -163,15 +163,14 @@ int aws_credentials_web_identity(
 	};
 	r = ask(sources->transport, &attempt, &answer, err);
 	if (r == 0)
-		r = take_xml(answer.body, ret, err);
+		r = aws_credentials_take_xml(answer.body, ret, err);
 	wipe(&answer);
 	return r;
 }
 
 /* --- a container ---------------------------------------------------------------------------------------------- */
 
-/* The key goes where it points to only if that is this machine, or over TLS. */
-static bool is_allowed(const char *url)
+bool aws_credentials_may_ask(const char *url)
 {
 	static const char *const hosts[] = {
 		"127.0.0.1", "localhost", "[::1]", "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
@@ -205,7 +204,7 @@ static int container_url(char *url, size_t size, struct sandbox_error *err)
 			err, EINVAL, stage, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI begins with '/'");
 	int n = relative != NULL ? snprintf(url, size, "http://169.254.170.2%s", relative)
 				 : snprintf(url, size, "%s", full);
-	if (n < 0 || (size_t)n >= size || !is_allowed(url))
+	if (n < 0 || (size_t)n >= size || !aws_credentials_may_ask(url))
 		return error_set(err, EINVAL, stage,
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an address of this machine");
 	return 0;
@@ -253,7 +252,7 @@ int aws_credentials_container(
 	};
 	r = ask(sources->direct, &attempt, &answer, err);
 	if (r == 0)
-		r = take_json(answer.body, ret, err);
+		r = aws_credentials_take_json(answer.body, ret, err);
 	wipe(&answer);
 	return r;
 }
@@ -310,7 +309,7 @@ static int machine_keys(const struct aws_sources *sources, const char *token, st
 		return error_set(err, EPROTO, stage, "the machine's role has no usable name");
 	r = machine_ask(sources, "GET", path, &header, &answer, err);
 	if (r == 0)
-		r = take_json(answer.body, ret, err);
+		r = aws_credentials_take_json(answer.body, ret, err);
 	wipe(&answer);
 	return r;
 }

@@ -150,8 +150,8 @@ END_TEST
 
 START_TEST(a_broken_answer_holds_no_keys)
 {
-	static const char *const bodies[] = {
-		"", "{", "[]", "{\"AccessKeyId\":1}", "{" FIRST ",\"Expiration\":\"soon\"}"};
+	static const char *const bodies[] = {"", "{", "[]", "{\"AccessKeyId\":1}",
+		"{" FIRST ",\"Expiration\":\"soon\"}", "{" FIRST ",\"Expiration\":\"1970-01-01T00:00:00Z\"}"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
 		nsteps = 0;
@@ -164,10 +164,32 @@ START_TEST(a_broken_answer_holds_no_keys)
 }
 END_TEST
 
+/* They would be lines of a request's head. */
+START_TEST(keys_that_are_empty_or_have_blanks_are_none)
+{
+	static const char *const keys[][3] = {{"", "s", "t"}, {"k", "", "t"}, {"k", "s", "t\\r\\nX: y"},
+		{"k k", "s", "t"}, {"k", "s\\n", ""}, {"k\xc3\x96", "s", ""}};
+	char body[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		(void)snprintf(body, sizeof(body),
+			"{\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\",\"Token\":\"%s\"}", keys[i][0],
+			keys[i][1], keys[i][2]);
+		nsteps = 0;
+		answer("200", body);
+		start();
+		set("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url, "/keys");
+		ck_assert_msg(get() == -EACCES, "%s", body);
+		ck_assert_ptr_nonnull(strstr(err.message, "empty, or have blanks"));
+	}
+}
+END_TEST
+
 TEST_PROGRAM("aws_credentials", 60, tcase_add_test(tc, a_machine_is_asked_with_a_token);
 	     tcase_add_test(tc, a_machine_without_tokens_is_not_asked_otherwise);
 	     tcase_add_test(tc, a_role_that_would_lead_elsewhere_is_refused);
 	     tcase_add_test(tc, a_container_is_asked_with_its_token_and_before_the_machine);
 	     tcase_add_test(tc, a_container_elsewhere_and_a_token_of_two_lines_are_refused);
 	     tcase_add_test(tc, the_environment_comes_first);
-	     tcase_add_test(tc, a_broken_answer_holds_no_keys))
+	     tcase_add_test(tc, a_broken_answer_holds_no_keys);
+	     tcase_add_test(tc, keys_that_are_empty_or_have_blanks_are_none))

@@ -16,6 +16,7 @@
 #define REAL(name) __libc_##name
 #endif
 void REAL(free)(void *block);
+void *REAL(realloc)(void *old, size_t size);
 
 static const char *const secrets[] = {"the-secret-key", "the-session-token", "the-identity", "imds-token",
 	"the-authorization", "Signature="};
@@ -29,9 +30,9 @@ static bool holds(const char *block, size_t size, const char *secret)
 
 void free(void *block)
 {
-	size_t size = block != NULL ? malloc_usable_size(block) : 0;
+	size_t size = is_looking && block != NULL ? malloc_usable_size(block) : 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(secrets) && is_looking; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(secrets) && size > 0; i++)
 		if (holds(block, size, secrets[i]))
 			(void)atomic_fetch_add(&nfound[i], 1);
 	REAL(free)(block);
@@ -40,6 +41,8 @@ void free(void *block)
 /* Gives the old block back always, as the allocator is free to do. */
 void *realloc(void *old, size_t size)
 {
+	if (!is_looking)
+		return REAL(realloc)(old, size);
 	size_t before = old != NULL ? malloc_usable_size(old) : 0;
 	void *block = malloc(size);
 
