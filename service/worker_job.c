@@ -11,14 +11,19 @@
 #include <poll.h>
 #include <string.h>
 
-enum { PAUSE_MSEC = 500, RETRY_DELAY_SEC = 1, RECEIVE_WAIT_MSEC = 20 * 1000 };
+enum {
+	PAUSE_MSEC = 500,
+	RETRY_DELAY_SEC = 1,
+	RECEIVE_WAIT_MSEC = 20 * 1000,
+	HOLDS_MAX = 120, /* pauses of one delivery: a minute, and what asking takes besides */
+};
 
 /* Beside the conditions of runner_step.h. */
 enum {
 	DELIVERY_STALE = RUNNER_LOST +
 			 1, /* the claim is no longer good: the job is another worker's, or has its result */
 	DELIVERY_DONE,	    /* nothing is left to do */
-	DELIVERY_UNSTORED,  /* the backend is not to be had: that is none of the job's failures */
+	DELIVERY_UNSTORED,  /* the result could not be stored: that is none of the job's failures */
 };
 
 /* A delivery on its way. */
@@ -28,6 +33,8 @@ struct delivery {
 	struct queue_message message;
 	struct job job; /* as claimed */
 	struct runner_output output;
+	bool has_stored_output; /* what its result tells of */
+	unsigned nholds;
 };
 
 /* True: the service is stopping. */
@@ -88,6 +95,26 @@ static void return_message(const struct delivery *delivery, unsigned delay_sec)
 		log_event(LOG_LEVEL_WARN, "queue.nack", "s:id", delivery->message.id, "e:error", &err, NULL);
 }
 
+/* While store or objects are not to be had (R is -EAGAIN), the worker holds on to what it has in hand, be it only the message:
+ * given back, it would be delivered in vain again and again, until the queue gives it up, and a job that has run would run again.
+ * 0: ask once more; RUNNER_STOPPED; DELIVERY_UNSTORED: it has been long enough, another may do better. */
+static int hold_on(struct delivery *delivery, struct sandbox_error *err)
+{
+	struct queue *queue = delivery->context->service->queue;
+	struct pollfd stop = {.fd = delivery->worker->runner.stop_fd, .events = POLLIN};
+	struct sandbox_error ignored = {0};
+
+	if (delivery->nholds == 0)
+		log_event(LOG_LEVEL_WARN, "job.held", "s:id", delivery->message.id, "e:error", err, NULL);
+	if (++delivery->nholds > HOLDS_MAX)
+		return DELIVERY_UNSTORED;
+	(void)queue->operations->extend(queue, &delivery->message, delivery->context->lease.sec, &ignored);
+	if (poll(&stop, 1, PAUSE_MSEC) > 0)
+		return RUNNER_STOPPED;
+	*err = (struct sandbox_error){0};
+	return 0;
+}
+
 /* --- the job's state ------------------------------------------------------------------------------------------ */
 
 /* The claimed job and its message go back, for another attempt. */
@@ -139,8 +166,11 @@ static bool claim(struct delivery *delivery)
 	struct store *store = delivery->context->service->store;
 	struct sandbox_error err = {0};
 
-	int r = store->operations->claim(
-		store, delivery->message.id, &delivery->context->lease, &delivery->job, &err);
+	int r;
+	do
+		r = store->operations->claim(
+			store, delivery->message.id, &delivery->context->lease, &delivery->job, &err);
+	while (r == -EAGAIN && hold_on(delivery, &err) == 0);
 	if (r == STORE_CONFLICT) {
 		resolve_conflict(delivery);
 	} else if (r == STORE_MISSING) {
@@ -238,21 +268,11 @@ static void note_finished(const struct delivery *delivery)
 		(uint64_t)job->attempt, "i:wall_usec", job->exec_duration_usec, NULL);
 }
 
-/* Writes the result, once and for all. */
-static void finish(struct delivery *delivery)
+/* Its result is stored. */
+static void finish(const struct delivery *delivery)
 {
-	struct sandbox_error err = {0};
-
-	int r = store_result(delivery, &err);
-	if (r < 0) {
-		retry(delivery, false, &err);
-		return;
-	}
 	acknowledge(delivery);
-	if (r > 0)
-		log_superseded(&delivery->job);
-	else
-		note_finished(delivery);
+	note_finished(delivery);
 }
 
 /* Output, result and acknowledgement as one, if all is as it should be. An attempt that comes too late cannot
@@ -278,10 +298,18 @@ static bool finish_at_once(struct delivery *delivery)
 
 static void fail(struct delivery *delivery, const struct sandbox_error *err)
 {
+	struct sandbox_error cause = {0};
+
 	log_event(LOG_LEVEL_ERROR, "job.internal_error", "s:id", delivery->job.id, "u:attempt",
 		(uint64_t)delivery->job.attempt, "e:error", err, NULL);
 	runner_fail(&delivery->job, err->stage, err->message);
-	finish(delivery);
+	int r = store_result(delivery, &cause);
+	if (r < 0)
+		retry(delivery, false, &cause);
+	else if (r > 0)
+		log_superseded(&delivery->job);
+	else
+		finish(delivery);
 }
 
 static void retry_or_fail(struct delivery *delivery, uint32_t failures, const struct sandbox_error *err)
@@ -290,6 +318,26 @@ static void retry_or_fail(struct delivery *delivery, uint32_t failures, const st
 		fail(delivery, err);
 	else
 		retry(delivery, true, err);
+}
+
+/* One after the other; again after -EAGAIN. An attempt that comes too late leaves nothing: the message is for who has the job to acknowledge, or for
+ * who receives it next, and finds the result. */
+static int finish_in_steps(struct delivery *delivery, struct sandbox_error *err)
+{
+	int r = 0;
+
+	if (!delivery->has_stored_output) {
+		r = keep_claim(delivery, err);
+		if (r == 0)
+			r = store_output(delivery, err);
+		if (r != 0)
+			return r;
+		delivery->has_stored_output = true;
+	}
+	r = store_result(delivery, err);
+	if (r > 0)
+		return DELIVERY_STALE;
+	return r < 0 && r != -EAGAIN ? DELIVERY_UNSTORED : r;
 }
 
 /* --- the delivery --------------------------------------------------------------------------------------------- */
@@ -305,10 +353,13 @@ static int perform(struct delivery *delivery, struct sandbox_error *err)
 		return r;
 	if (finish_at_once(delivery))
 		return DELIVERY_DONE;
-	r = keep_claim(delivery, err);
-	if (r == 0)
-		r = store_output(delivery, err);
-	return r == -EAGAIN ? DELIVERY_UNSTORED : r;
+	do {
+		r = finish_in_steps(delivery, err);
+		if (r != -EAGAIN)
+			return r;
+		r = hold_on(delivery, err);
+	} while (r == 0);
+	return r;
 }
 
 static void conclude(struct delivery *delivery, int r, const struct sandbox_error *err)

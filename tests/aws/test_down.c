@@ -1,21 +1,32 @@
 /* SQS, DynamoDB or S3 cannot be had: who asks is told so, and that it will pass. */
+#include "sandbox/base/fd.h"
 #include "tests/lib/aws_place.h"
+#include "tests/lib/client.h"
 #include "tests/lib/http_client.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/objects_contract.h"
+#include "tests/lib/place.h"
 #include "tests/lib/service.h"
 #include "tests/lib/store_contract.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LARGE_BYTES = 200 * 1024 }; /* of code: it goes to S3 */
+enum {
+	LARGE_BYTES = 200 * 1024, /* of code: it goes to S3 */
+	LEASE_SEC = 3,
+	PATIENCE = 600,
+	PAUSE_MSEC = 100,
+};
+#define LEASE_TEXT "3"
 
 static struct aws_place place;
 static struct test_service api;
 static struct sandbox_error err;
 
-static void set_up(void)
+/* MAX_RECEIVES: 0 is setup's standard. */
+static void set_up(unsigned max_receives)
 {
 	const struct aws_place_plan plan = {
 		.sqs = EMULATOR_FAUXQS,
@@ -25,9 +36,11 @@ static void set_up(void)
 		.has_dynamodb = true,
 		.has_s3 = true,
 		.has_proxies = true,
+		.max_receives = max_receives,
 	};
 
 	aws_place_open(&place, &plan);
+	ck_assert_int_eq(setenv("LEASE_SEC", LEASE_TEXT, 1), 0);
 }
 
 /* --- over HTTP ---------------------------------------------------------------------------------------------------- */
@@ -102,7 +115,7 @@ START_TEST(a_node_says_which_of_them_is_down_and_accepts_nothing_that_needs_it)
 	};
 
 	NEEDS_EMULATORS();
-	set_up();
+	set_up(0);
 	start_api();
 	expect_ready();
 	for (size_t i = 0; i < AWS_PLACE_PROXY_N; i++) {
@@ -144,7 +157,7 @@ START_TEST(whoever_asks_is_told_that_it_will_pass)
 	char id[JOB_ID_SIZE];
 
 	NEEDS_EMULATORS();
-	set_up();
+	set_up(0);
 	contract_create(place.store, id);
 	struct job job = contract_claim(place.store, id);
 	for (int mode = FAULTY_PASS; mode < FAULTY_MODE_N; mode++) {
@@ -161,6 +174,66 @@ START_TEST(whoever_asks_is_told_that_it_will_pass)
 }
 END_TEST
 
+/* --- a worker --------------------------------------------------------------------------------------------------------- */
+
+/* It says in its log that it holds on to something. */
+static void wait_until_held(const struct test_service *worker)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/service.log", worker->dir);
+	for (int i = 0; i < PATIENCE; i++) {
+		_cleanup_free_ char *log = NULL;
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+		size_t size;
+		ck_assert_int_eq(fd_read_all(fd, 1 << 20, &log, &size), 0);
+		if (strstr(log, "job.held") != NULL)
+			return;
+		client_pause(PAUSE_MSEC);
+	}
+	ck_abort_msg("it holds on to nothing");
+}
+
+/* The message is delivered once, or SQS gives it up; and the job runs once. */
+START_TEST(what_a_worker_has_in_hand_waits_for_a_backend)
+{
+	static const enum aws_place_proxy backends[] = {AWS_PLACE_DYNAMODB, AWS_PLACE_S3};
+	static const char *const options[] = {"--role=worker", "--workers=2", NULL};
+	struct test_service worker;
+	struct job job = {0};
+	char id[JOB_ID_SIZE];
+
+	NEEDS_EMULATORS();
+	NEEDS_IMAGE("cpp");
+	SUPERVISOR(supervisor);
+	set_up(1);
+	contract_create(place.store, id);
+	const struct job_ticket ticket = {id, "cpp", false};
+	ck_assert_int_eq(place.queue->operations->send(place.queue, &ticket, &err), 0);
+	faulty_set(&place.proxies[backends[_i]], FAULTY_DOWN);
+	service_begin(&worker);
+	service_start(&worker, &supervisor, options);
+	wait_until_held(&worker);
+	client_pause(
+		2 * LEASE_SEC * 1000); /* held, and not merely hidden: the other thread would receive it */
+	faulty_set(&place.proxies[backends[_i]], FAULTY_PASS);
+	for (int i = 0; i < PATIENCE && !job_is_finished(job.status); i++) {
+		job_free(&job);
+		client_pause(PAUSE_MSEC);
+		ck_assert_int_eq(place.store->operations->get(place.store, id, &job, &err), 0);
+	}
+	ck_assert_msg(job.status == JOB_COMPLETED, "%s: %s", job_status_name(job.status), job.error);
+	ck_assert_uint_eq(job.attempt, 1);
+	job_free(&job);
+	service_end(&worker);
+	ck_assert_uint_eq(aws_place_messages(&place, place.queue_url), 0);
+	ck_assert_uint_eq(aws_place_messages(&place, place.dead_url), 0);
+	aws_place_close(&place);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
 TEST_PROGRAM("down", 120, AWS_PLACE_SHARE(tc, EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW);
 	     tcase_add_test(tc, a_node_says_which_of_them_is_down_and_accepts_nothing_that_needs_it);
-	     tcase_add_test(tc, whoever_asks_is_told_that_it_will_pass))
+	     tcase_add_test(tc, whoever_asks_is_told_that_it_will_pass);
+	     tcase_add_loop_test(tc, what_a_worker_has_in_hand_waits_for_a_backend, 0, 2))

@@ -79,8 +79,7 @@ static void open_world(void)
 		.has_sqs = true,
 		.has_dynamodb = true,
 		.has_s3 = true,
-		.has_proxies = true,
-		.max_receives = 50}; /* so often is a message delivered in vain here */
+		.has_proxies = true};
 
 	world.wanted = number_of("STORY_JOBS", JOBS_DEFAULT);
 	world.seed = number_of("STORY_SEED", (unsigned)time(NULL));
@@ -295,18 +294,6 @@ static unsigned count_objects(void)
 	return n;
 }
 
-/* An operation with a JSON answer, in which INPUT is taken over. Owned. */
-static json_t *ask_aws(struct aws_client *client, const char *operation, json_t *input)
-{
-	const struct aws_json_request request = {.operation = operation, .in = input};
-	json_t *answer = NULL;
-
-	ck_assert_ptr_nonnull(input);
-	ck_assert_msg(aws_json_call(client, &request, &answer, &err) == 0, "%s", err.message);
-	json_decref(input);
-	return answer;
-}
-
 static unsigned count_records(const char *status)
 {
 	json_t *from = NULL;
@@ -319,30 +306,11 @@ static unsigned count_records(const char *status)
 		if (from != NULL)
 			ck_assert_int_eq(json_object_set(input, "ExclusiveStartKey", from), 0);
 		json_decref(from);
-		json_t *answer = ask_aws(world.place.dynamodb, "Scan", input);
+		json_t *answer = aws_place_ask(world.place.dynamodb, "Scan", input);
 		n += (unsigned)json_integer_value(json_object_get(answer, "Count"));
 		from = json_incref(json_object_get(answer, "LastEvaluatedKey"));
 		json_decref(answer);
 	} while (from != NULL);
-	return n;
-}
-
-/* Those that wait, and those that are hidden. */
-static unsigned count_messages(const char *url)
-{
-	static const char *const names[] = {
-		"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"};
-	json_t *answer = ask_aws(world.place.sqs, "GetQueueAttributes",
-		json_pack("{s:s, s:[s, s]}", "QueueUrl", url, "AttributeNames", names[0], names[1]));
-	unsigned n = 0;
-
-	for (size_t i = 0; i < 2; i++) {
-		const json_t *attributes = json_object_get(answer, "Attributes");
-		const char *text = json_string_value(json_object_get(attributes, names[i]));
-		ck_assert_ptr_nonnull(text);
-		n += (unsigned)strtoul(text, NULL, 10);
-	}
-	json_decref(answer);
 	return n;
 }
 
@@ -353,11 +321,11 @@ static void expect_nothing_left(void)
 
 	/* Duplicates may still be on their way: they find nothing to do. */
 	for (int i = 0; i < 600 && nmessages > 0; i++) {
-		nmessages = count_messages(world.place.queue_url);
+		nmessages = aws_place_messages(&world.place, world.place.queue_url);
 		pause_msec(100);
 	}
 	ck_assert_uint_eq(nmessages, 0);
-	ck_assert_uint_eq(count_messages(world.place.dead_url), 0);
+	ck_assert_uint_eq(aws_place_messages(&world.place, world.place.dead_url), 0);
 	ck_assert_uint_eq(count_records("running"), 0);
 	unsigned ncompleted = count_records("completed");
 	ck_assert_uint_ge(ncompleted, world.wanted);

@@ -236,6 +236,35 @@ void aws_place_reopen(struct aws_place *place)
 	open_backends(place);
 }
 
+json_t *aws_place_ask(struct aws_client *client, const char *operation, json_t *input)
+{
+	const struct aws_json_request request = {.operation = operation, .in = input};
+	json_t *answer = NULL;
+
+	ck_assert_ptr_nonnull(input);
+	ck_assert_msg(aws_json_call(client, &request, &answer, &err) == 0, "%s", err.message);
+	json_decref(input);
+	return answer;
+}
+
+unsigned aws_place_messages(const struct aws_place *place, const char *url)
+{
+	static const char *const names[] = {
+		"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"};
+	json_t *answer = aws_place_ask(place->sqs, "GetQueueAttributes",
+		json_pack("{s:s, s:[s, s]}", "QueueUrl", url, "AttributeNames", names[0], names[1]));
+	unsigned n = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *attributes = json_object_get(answer, "Attributes");
+		const char *text = json_string_value(json_object_get(attributes, names[i]));
+		ck_assert_ptr_nonnull(text);
+		n += (unsigned)strtoul(text, NULL, 10);
+	}
+	json_decref(answer);
+	return n;
+}
+
 void aws_place_close(struct aws_place *place)
 {
 	close_backends(place);

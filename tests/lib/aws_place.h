@@ -55,4 +55,8 @@ struct aws_place {
 void aws_place_open(struct aws_place *place, const struct aws_place_plan *plan);
 /* Clients and backends anew, over what is there: those of another process, as far as they can tell. */
 void aws_place_reopen(struct aws_place *place);
+/* An operation of SQS or DynamoDB; INPUT is taken over. Its answer: owned. */
+json_t *aws_place_ask(struct aws_client *client, const char *operation, json_t *input);
+/* Messages in the queue of this address: those that wait and those that are hidden. */
+unsigned aws_place_messages(const struct aws_place *place, const char *url);
 void aws_place_close(struct aws_place *place);
