@@ -34,7 +34,8 @@ enum {
 	ENGINE_COLLECT_SEC = 20,	     /* for the result files */
 	ENGINE_KILL_SEC = 20,		     /* for a killed cell to be gone; then it is quarantined */
 	ENGINE_LOOK_NSEC = 20 * 1000 * 1000, /* is a cell gone whose end no event will tell? */
-	ENGINE_PAUSE_SEC = 1,		     /* before the next cell for the pool, when one failed */
+	ENGINE_END_CPU_USEC = 20 * 1000, /* of init's CPU time since the start; what is more is the job's */
+	ENGINE_PAUSE_SEC = 1,		 /* before the next cell for the pool, when one failed */
 	/* More than a waiting cell holds. A limit below that could not be set; in a cell of its own, such a run meets it. */
 	ENGINE_WAITING_BYTES = 1 << 20,
 	ENGINE_HASTE_NSEC =

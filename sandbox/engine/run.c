@@ -203,6 +203,8 @@ static void send_plan(struct sandbox_run *run)
 
 static void on_started(struct sandbox_run *run, const struct wire_event *event)
 {
+	if (run->started_nsec != 0)
+		return; /* said once: limits and verdict rest on the first */
 	run->files_nsec = event->files_nsec;
 	run->started_nsec = event->at_nsec;
 	run->setup_cpu_usec = event->setup_cpu_nsec / 1000;
@@ -238,13 +240,22 @@ static void finish_with_cell(struct sandbox_run *run)
 	run_settle(run);
 }
 
+/* Whatever init has done since the start, the job may have made it do: reap orphans, look after signals. No more than is needed
+ * for an end is taken off, whatever init says. */
+static void take_off_own_cpu(struct sandbox_run *run, uint64_t own_usec)
+{
+	uint64_t most = run->setup_cpu_usec + ENGINE_END_CPU_USEC;
+
+	run->setup_cpu_usec = own_usec < most ? own_usec : most;
+}
+
 /* All but init is dead, and reaped. Result files are wanted only from a target that exited within its limits. */
 static void on_ended(struct sandbox_run *run, const struct wire_event *event)
 {
 	run->ended_nsec = event->at_nsec;
 	run->facts.has_ended = true;
 	run->facts.status = event->status;
-	run->setup_cpu_usec = event->setup_cpu_nsec / 1000;
+	take_off_own_cpu(run, event->setup_cpu_nsec / 1000);
 	run->result.switches_voluntary = event->switches_voluntary;
 	run->result.switches_involuntary = event->switches_involuntary;
 	read_evidence(run);

@@ -2,11 +2,14 @@
 #include "tests/probes/evidence.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -38,6 +41,22 @@ static void work_clock(int argc, char **argv)
 		say("cpu_nsec=%llu",
 			(unsigned long long)ts.tv_sec * 1000000000u + (unsigned long long)ts.tv_nsec);
 	_exit(r == 0 ? 0 : 1);
+}
+
+/* Gives init children to bury until standard input ends. */
+static void work_burials(int argc, char **argv)
+{
+	struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	(void)argc, (void)argv;
+	say("begins");
+	while (poll(&end, 1, 0) == 0) {
+		pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+		if (pid == 0)
+			_exit(0);
+		while (kill(pid, 0) == 0)
+			(void)sched_yield();
+	}
 }
 
 /* signal N: at its default, sent to itself. */
@@ -416,6 +435,7 @@ static void work_swap(int argc, char **argv)
 static const struct probe_case cases[] = {
 	{"exit", work_exit},
 	{"clock", work_clock},
+	{"burials", work_burials},
 	{"signal", work_signal},
 	{"abort-in-thread", work_abort_in_thread},
 	{"null", work_null},

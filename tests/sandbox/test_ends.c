@@ -1,5 +1,6 @@
 /* How a run can end, and that the report says exactly that. */
 #include "sandbox/base/fd.h"
+#include "sandbox/cgroup/cgroup.h"
 #include "tests/lib/cell.h"
 
 #include <inttypes.h>
@@ -7,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 START_TEST(an_exit_code_is_reported_as_it_is)
 {
@@ -204,7 +206,6 @@ START_TEST(a_program_that_cannot_be_executed_is_an_error_of_its_own)
 }
 END_TEST
 
-/* Nothing that came before the target is charged to it, and every phase is timed. */
 /* The process's own clock runs from its birth, set-up included; the cgroup's runs on until it is reaped. The job's figure
  * can only be smaller than what the program last read from its clock if its set-up is left out. */
 START_TEST(the_targets_own_birth_is_not_charged)
@@ -230,6 +231,60 @@ START_TEST(the_targets_own_birth_is_not_charged)
 }
 END_TEST
 
+static uint64_t cpu_usec_of_init(const struct cell_host *host)
+{
+	pid_t pids[CELL_PIDS];
+	clockid_t clock;
+	struct timespec ts;
+
+	for (size_t i = 0, n = cell_pids(host, pids); i < n; i++) {
+		const char *number = strrchr(cell_proc_line(pids[i], "status", "NSpid:"), '\t');
+		if (number == NULL || strcmp(number, "\t1") != 0)
+			continue;
+		ck_assert(clock_getcpuclockid(pids[i], &clock) == 0 && clock_gettime(clock, &ts) == 0);
+		return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000;
+	}
+	ck_abort_msg("the cell has no init");
+}
+
+static uint64_t cpu_usec_of_cell(const struct cell_host *host)
+{
+	char text[256];
+
+	cell_cgroup_read(host, CGROUP_CPUACCT, "cpuacct.usage", text, sizeof(text));
+	if (text[0] != '\0')
+		return strtoull(text, NULL, 10) / 1000;
+	cell_cgroup_read(host, CGROUP_CPUACCT, "cpu.stat", text, sizeof(text));
+	ck_assert_int_eq(strncmp(text, "usage_usec ", 11), 0);
+	return strtoull(text + 11, NULL, 10);
+}
+
+/* What init used before the start is taken off, and little of what it used afterwards. */
+START_TEST(what_a_job_makes_init_do_is_charged)
+{
+	enum { WORK_USEC = 200 * 1000 };
+
+	CELL_OPEN(host, "attack-run");
+	struct cell *cell =
+		cell_start(host, &(struct cell_plan){.policy = "attack-run",
+					 .command = "work burials",
+					 .input = CELL_INPUT_OPEN_PIPE,
+					 .limits = {.cpu_usec = 60000000, .wall_usec = 60000000}});
+	cell_wait_for(cell, "begins");
+	uint64_t before = cpu_usec_of_init(host);
+	while (cpu_usec_of_init(host) < before + WORK_USEC)
+		cell_turn(host, 10);
+	uint64_t all = cpu_usec_of_cell(host);
+	cell_feed(cell, NULL);
+	cell_wait(cell);
+	cell_expect_exit(cell, 0);
+	cell_expect(cell, cell->result.cpu_usec > all - before - WORK_USEC / 2);
+	cell_free(cell);
+	cell_close(host);
+}
+END_TEST
+
+/* Nothing that came before the target is charged to it, and every phase is timed. */
 START_TEST(phases_are_timed_and_setup_is_not_charged)
 {
 	CELL_OPEN(host, "attack-run");
@@ -255,5 +310,6 @@ TEST_PROGRAM("ends", 60, tcase_add_test(tc, an_exit_code_is_reported_as_it_is);
 	     tcase_add_test(tc, daemons_are_dead_before_the_result_and_do_not_delay_it);
 	     tcase_add_test(tc, a_limit_kills_children_in_every_state);
 	     tcase_add_test(tc, a_program_that_cannot_be_executed_is_an_error_of_its_own);
+	     tcase_add_test(tc, what_a_job_makes_init_do_is_charged);
 	     tcase_add_test(tc, phases_are_timed_and_setup_is_not_charged);
 	     tcase_add_test(tc, the_targets_own_birth_is_not_charged))
