@@ -364,6 +364,7 @@ static const struct probe probes[] = {
 	{"prlimit64: of init", SYS_prlimit64, {1, 7, (long)SHORT, 0}, EPERM},
 	{"madvise: MADV_DONTNEED", SYS_madvise, {0, 0, MADV_DONTNEED}, 0},
 	{"madvise: MADV_COLLAPSE", SYS_madvise, {0, 0, 25}, EINVAL},
+	{"madvise: MADV_MERGEABLE", SYS_madvise, {0, 0, MADV_MERGEABLE}, EINVAL},
 	{"madvise: MADV_COLLAPSE and more", SYS_madvise, {0, 0, (1L << 32) | 25}, EINVAL},
 	{"fcntl: F_GETFL", SYS_fcntl, {0, F_GETFL}, 0},
 	{"fcntl: a record lock", SYS_fcntl, {0, F_SETLK, 0}, ENOLCK},
