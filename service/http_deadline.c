@@ -1,6 +1,7 @@
 #include "service/http_deadline.h"
 
 #include "sandbox/base/fd.h"
+#include "service/monotonic.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -103,17 +104,13 @@ static void *watch(void *user)
 int http_deadlines_open(unsigned timeout_sec, struct http_deadlines **ret, struct sandbox_error *err)
 {
 	struct http_deadlines *all = calloc(1, sizeof(*all));
-	pthread_condattr_t attributes;
 
 	if (all == NULL)
 		return error_set(err, ENOMEM, "http.deadlines", "no memory");
 	all->timeout_sec = timeout_sec;
 	TAILQ_INIT(&all->armed);
 	(void)pthread_mutex_init(&all->lock, NULL);
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&all->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	monotonic_condition_init(&all->changed);
 	int r = pthread_create(&all->thread, NULL, watch, all);
 	if (r != 0) {
 		(void)pthread_cond_destroy(&all->changed);

@@ -1,6 +1,7 @@
 #include "service/waiters.h"
 
 #include "sandbox/base/fd.h"
+#include "service/monotonic.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -99,17 +100,13 @@ static void *watch(void *user)
 int waiters_open(unsigned look_msec, struct waiters **ret, struct sandbox_error *err)
 {
 	struct waiters *waiters = calloc(1, sizeof(*waiters));
-	pthread_condattr_t attributes;
 
 	if (waiters == NULL)
 		return error_set(err, ENOMEM, "waiters", "no memory");
 	waiters->look_msec = look_msec;
 	TAILQ_INIT(&waiters->list);
 	(void)pthread_mutex_init(&waiters->lock, NULL);
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&waiters->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	monotonic_condition_init(&waiters->changed);
 	int r = pthread_create(&waiters->thread, NULL, watch, waiters);
 	if (r == 0) {
 		*ret = waiters;
