@@ -194,11 +194,25 @@ static void wait_until_held(const struct test_service *worker)
 	ck_abort_msg("it holds on to nothing");
 }
 
+/* A worker that has received a job while BACKEND is down. THREADS: "--workers=1". */
+static void start_held(struct test_service *worker, const struct supervisor *supervisor, const char *threads,
+	enum aws_place_proxy backend, char id[JOB_ID_SIZE])
+{
+	const char *const options[] = {"--role=worker", threads, NULL};
+
+	contract_create(place.store, id);
+	const struct job_ticket ticket = {id, "cpp", false};
+	ck_assert_int_eq(place.queue->operations->send(place.queue, &ticket, &err), 0);
+	faulty_set(&place.proxies[backend], FAULTY_DOWN);
+	service_begin(worker);
+	service_start(worker, supervisor, options);
+	wait_until_held(worker);
+}
+
 /* The message is delivered once, or SQS gives it up; and the job runs once. */
 START_TEST(what_a_worker_has_in_hand_waits_for_a_backend)
 {
 	static const enum aws_place_proxy backends[] = {AWS_PLACE_DYNAMODB, AWS_PLACE_S3};
-	static const char *const options[] = {"--role=worker", "--workers=2", NULL};
 	struct test_service worker;
 	struct job job = {0};
 	char id[JOB_ID_SIZE];
@@ -207,13 +221,7 @@ START_TEST(what_a_worker_has_in_hand_waits_for_a_backend)
 	NEEDS_IMAGE("cpp");
 	SUPERVISOR(supervisor);
 	set_up(1);
-	contract_create(place.store, id);
-	const struct job_ticket ticket = {id, "cpp", false};
-	ck_assert_int_eq(place.queue->operations->send(place.queue, &ticket, &err), 0);
-	faulty_set(&place.proxies[backends[_i]], FAULTY_DOWN);
-	service_begin(&worker);
-	service_start(&worker, &supervisor, options);
-	wait_until_held(&worker);
+	start_held(&worker, &supervisor, "--workers=2", backends[_i], id);
 	client_pause(
 		2 * LEASE_SEC * 1000); /* held, and not merely hidden: the other thread would receive it */
 	faulty_set(&place.proxies[backends[_i]], FAULTY_PASS);
@@ -233,7 +241,30 @@ START_TEST(what_a_worker_has_in_hand_waits_for_a_backend)
 }
 END_TEST
 
+START_TEST(what_it_holds_it_gives_back_when_it_is_to_stop)
+{
+	struct test_service worker;
+	char id[JOB_ID_SIZE];
+
+	NEEDS_EMULATORS();
+	NEEDS_IMAGE("cpp");
+	SUPERVISOR(supervisor);
+	set_up(0);
+	/* Another thread's poll, which ends as well, might take what is given back. */
+	start_held(&worker, &supervisor, "--workers=1", AWS_PLACE_S3, id);
+	service_stop(&worker);
+	contract_expect_status(place.store, id, JOB_QUEUED);
+	uint64_t depth = 0; /* not hidden */
+	ck_assert_int_eq(place.queue->operations->depth(place.queue, &depth, &err), 0);
+	ck_assert_uint_eq(depth, 1);
+	service_end(&worker);
+	aws_place_close(&place);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
 TEST_PROGRAM("down", 120, AWS_PLACE_SHARE(tc, EMULATOR_FAUXQS, EMULATOR_DYNALITE, EMULATOR_RGW);
 	     tcase_add_test(tc, a_node_says_which_of_them_is_down_and_accepts_nothing_that_needs_it);
 	     tcase_add_test(tc, whoever_asks_is_told_that_it_will_pass);
-	     tcase_add_loop_test(tc, what_a_worker_has_in_hand_waits_for_a_backend, 0, 2))
+	     tcase_add_loop_test(tc, what_a_worker_has_in_hand_waits_for_a_backend, 0, 2);
+	     tcase_add_test(tc, what_it_holds_it_gives_back_when_it_is_to_stop))
