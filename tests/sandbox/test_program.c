@@ -165,6 +165,38 @@ START_TEST(what_could_be_changed_is_copied)
 }
 END_TEST
 
+/* The probe in a memory file of huge pages, as fixed as any; -1: this machine has none to give. */
+static int make_huge_program(void)
+{
+	struct stat st, huge;
+
+	_cleanup_close_ int from = open_probe();
+	_cleanup_close_ int fd = memfd_create("program", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	if (fd < 0)
+		return -1;
+	ck_assert(fstat(from, &st) == 0 && fstat(fd, &huge) == 0 && st.st_size <= huge.st_blksize);
+	ck_assert_int_eq(ftruncate(fd, huge.st_blksize), 0);
+	void *page = mmap(NULL, (size_t)huge.st_blksize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return -1;
+	ck_assert_int_eq(pread(from, page, (size_t)st.st_size, 0), st.st_size);
+	ck_assert_int_eq(munmap(page, (size_t)huge.st_blksize), 0);
+	ck_assert(fchmod(fd, fixed.mode) == 0 && fcntl(fd, F_ADD_SEALS, fixed.seals) == 0);
+	return reopen(fd, fixed.flags);
+}
+
+START_TEST(huge_pages_are_copied)
+{
+	_cleanup_close_ int fd = make_huge_program();
+	if (fd < 0)
+		TEST_SKIP("no huge page in this kernel's pool");
+	CELL_OPEN(host, "attack-run");
+
+	expect_exe(run(host, fd, "readlink"), COPIED);
+	cell_close(host);
+}
+END_TEST
+
 /* While somebody could write to it, were it not sealed, the kernel does not execute it. */
 START_TEST(what_is_open_for_writing_elsewhere_is_no_program)
 {
@@ -289,7 +321,7 @@ END_TEST
 
 TEST_PROGRAM("program", 120, tcase_add_test(tc, a_sealed_program_is_executed_where_it_lies);
 	     tcase_add_test(tc, its_link_leads_to_it_and_no_descriptor_is_left);
-	     tcase_add_test(tc, what_could_be_changed_is_copied);
+	     tcase_add_test(tc, what_could_be_changed_is_copied); tcase_add_test(tc, huge_pages_are_copied);
 	     tcase_add_test(tc, what_is_open_for_writing_elsewhere_is_no_program);
 	     tcase_add_test(tc, other_files_than_the_program_are_copied);
 	     tcase_add_test(tc, no_seal_executes_what_its_step_or_its_request_does_not_let);
