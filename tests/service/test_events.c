@@ -331,6 +331,7 @@ static void nodes_start(struct nodes *nodes, const char *api_key)
 	char key[192], other[128];
 	const char *const options[] = {"--role=api", key, NULL};
 
+	*nodes = (struct nodes){0};
 	service_begin(&nodes->api);
 	(void)snprintf(nodes->key, sizeof(nodes->key), "%s/node.key", nodes->api.dir);
 	(void)snprintf(other, sizeof(other), "%s/other.key", nodes->api.dir);
