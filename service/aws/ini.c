@@ -6,7 +6,7 @@
 /* TEXT[LENGTH] without blanks at its ends. */
 static const char *trim(const char *text, size_t *length)
 {
-	while (*length > 0 && (*text == ' ' || *text == '\t')) {
+	while (*length > 0 && strchr(" \t\r", *text) != NULL) {
 		text++;
 		(*length)--;
 	}

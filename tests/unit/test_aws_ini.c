@@ -13,6 +13,8 @@ static const char text[] = "key = outside\n"
 			   "no equals sign\n"
 			   "[broken\n"
 			   "key = unreachable\n"
+			   "[returns]\r\n"
+			   "key =\r a\rb \r\n"
 			   "[empty]\n"
 			   "key =";
 
@@ -29,6 +31,7 @@ START_TEST(finds_the_last_value_of_a_key_in_its_section)
 	expect("default", "key", "last one");
 	expect("default", "keys", "other");
 	expect("profile a b", "key", "it's#here");
+	expect("returns", "key", "a\rb");
 	expect("empty", "key", "");
 }
 END_TEST
