@@ -25,7 +25,7 @@ static int presign(struct aws_client *client, const struct aws_presign *what,
 		credentials->token[0] != '\0' ? credentials->token : NULL,
 	};
 	_cleanup_secret_ char *query = NULL;
-	struct aws_target target;
+	struct aws_target target = {0};
 
 	int r = aws_target_find(client, endpoint, what->bucket, what->path, &target);
 	if (r < 0)
