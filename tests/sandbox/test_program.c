@@ -204,6 +204,7 @@ START_TEST(what_is_open_for_writing_elsewhere_is_no_program)
 	_cleanup_close_ int writer = reopen(fd, O_RDWR);
 	CELL_OPEN(host, "attack-run");
 
+	ck_assert_int_ne(writer, fd);
 	struct cell *cell = run(host, fd, "readlink");
 	cell_expect(cell, cell->is_done && !cell->has_result && cell->error.errno_value == ETXTBSY);
 	ck_assert_str_eq(cell->error.stage, "cell.exec");

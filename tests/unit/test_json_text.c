@@ -13,8 +13,8 @@ static const char *const values[] = {
 	"1234567890123.5e7",
 	"0.0000000000000000000000000000000000000000000000000000001",
 	"\"\"",
-	"\"a string that is longer than any number of zeros that comes first, with "
-	"\\\"\\u00e4\\ud83d\\ude00\\\\\"",
+	("\"a string that is longer than any number of zeros that comes first, with "
+	 "\\\"\\u00e4\\ud83d\\ude00\\\\\""),
 	" \n{\"a\": [1, 2, {\"b\": null}], \"c\": \"\xc3\xa4\"}\n",
 };
 
