@@ -126,7 +126,7 @@ void live_step(struct live_job *job, enum sandbox_step step, int fd)
 
 static bool has_room(struct record *record)
 {
-	if (record->nparts < record->room)
+	if (record->parts != NULL && record->nparts < record->room)
 		return true;
 	size_t room = record->room > 0 ? 2 * record->room : 8;
 	struct part *parts = reallocarray(record->parts, room, sizeof(*parts));
