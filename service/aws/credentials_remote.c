@@ -77,12 +77,15 @@ int aws_credentials_take_json(const char *body, struct aws_credentials *ret, str
 {
 	json_t *answer = body != NULL ? json_loads(body, 0, NULL) : NULL;
 	const char *expiration = json_string_value(json_object_get(answer, "Expiration"));
+	const json_t *token = json_object_get(answer, "Token");
 	int r = 0;
 
 	if (!take_string(answer, "AccessKeyId", ret->access_key, sizeof(ret->access_key)) ||
 		!take_string(answer, "SecretAccessKey", ret->secret, sizeof(ret->secret)))
 		r = error_set(err, EPROTO, stage, "the answer holds no keys");
-	(void)take_string(answer, "Token", ret->token, sizeof(ret->token));
+	if (r == 0 && token != NULL && !json_is_null(token) &&
+		!take_string(answer, "Token", ret->token, sizeof(ret->token)))
+		r = error_set(err, EPROTO, stage, "the token of the keys is too long, or none");
 	if (r == 0 && expiration != NULL)
 		r = take_expiry(expiration, ret, err);
 	json_decref(answer);

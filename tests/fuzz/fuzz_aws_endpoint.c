@@ -41,7 +41,9 @@ static void check_endpoint(const char *text, const struct aws_endpoint *endpoint
 		endpoint->port <= 65535 && strcspn(endpoint->path, "?#@ \r\n") == strlen(endpoint->path));
 	/* What libcurl refuses goes nowhere. */
 	if (parse(theirs, text)) {
+		char *user = NULL;
 		FUZZ_REQUIRE(parse(ours, written));
+		FUZZ_REQUIRE(curl_url_get(ours, CURLUPART_USER, &user, 0) == CURLUE_NO_USER);
 		compare(theirs, ours);
 	}
 	curl_url_cleanup(theirs);

@@ -151,7 +151,9 @@ END_TEST
 START_TEST(a_broken_answer_holds_no_keys)
 {
 	static const char *const bodies[] = {"", "{", "[]", "{\"AccessKeyId\":1}",
-		"{" FIRST ",\"Expiration\":\"soon\"}", "{" FIRST ",\"Expiration\":\"1970-01-01T00:00:00Z\"}"};
+		"{" FIRST ",\"Expiration\":\"soon\"}",
+		"{\"AccessKeyId\":\"k\",\"SecretAccessKey\":\"s\",\"Token\":1}",
+		"{" FIRST ",\"Expiration\":\"1970-01-01T00:00:00Z\"}"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
 		nsteps = 0;
