@@ -9,6 +9,7 @@
 #include "tests/lib/jobs.h"
 #include "tests/lib/place.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -24,7 +25,9 @@ enum {
 	PACE_MSEC = 400,  /* between two submissions of a client: some come at each fault */
 	CLIENTS_MAX = 4,  /* one for each hundred jobs */
 	HOUR_SEC = 3600,
-	PATIENCE_SEC = 600,
+	LOG_MAX = 256 << 20,
+	WAIT_SEC = 20, /* of one question for a job's end */
+	PATIENCE = 15, /* questions */
 	NUMBER_SIZE = 16,
 };
 
@@ -34,6 +37,7 @@ static const long api_clocks[APIS] = {HOUR_SEC, 0}, worker_clocks[WORKERS] = {HO
 struct job_seen {
 	char id[JOB_ID_SIZE];
 	bool is_done;
+	unsigned nresults; /* that workers say they stored */
 };
 
 struct world {
@@ -251,9 +255,9 @@ static void wait_for_all(void)
 	char path[128];
 
 	for (unsigned n = 0; n < world.wanted; n++) {
-		(void)snprintf(path, sizeof(path), "/status?id=%s&wait=20", world.jobs[n].id);
+		(void)snprintf(path, sizeof(path), "/status?id=%s&wait=%d", world.jobs[n].id, WAIT_SEC);
 		json_t *job = NULL;
-		for (unsigned i = 0; i < PATIENCE_SEC && !world.jobs[n].is_done; i++) {
+		for (unsigned i = 0; i < PATIENCE && !world.jobs[n].is_done; i++) {
 			json_decref(job);
 			job = ask(path);
 			const char *status = jobs_text(job, "status");
@@ -332,6 +336,37 @@ static void expect_nothing_left(void)
 	ck_assert_uint_eq(count_objects(), ncompleted);
 }
 
+static void note_result(const char *id)
+{
+	for (unsigned n = 0; n < world.wanted; n++)
+		if (strncmp(world.jobs[n].id, id, JOB_ID_SIZE - 1) == 0)
+			world.jobs[n].nresults++;
+}
+
+/* By the workers' logs; who was killed may not have come to say it. */
+static void expect_no_second_results(void)
+{
+	static const char event[] = "\"event\":\"job.finished\",\"id\":\"";
+	char path[128];
+
+	for (size_t i = 0; i < WORKERS; i++) {
+		(void)snprintf(path, sizeof(path), "%s/service.log", world.workers[i].dir);
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+		_cleanup_free_ char *log = NULL;
+		size_t size;
+		ck_assert_int_eq(fd_read_all(fd, LOG_MAX, &log, &size), 0);
+		for (const char *at = log; (at = strstr(at, event)) != NULL; at += strlen(event))
+			note_result(at + strlen(event));
+	}
+	unsigned sum = 0;
+	for (unsigned n = 0; n < world.wanted; n++) {
+		ck_assert_msg(world.jobs[n].nresults <= 1, "job %u (%s) has %u results", n, world.jobs[n].id,
+			world.jobs[n].nresults);
+		sum += world.jobs[n].nresults;
+	}
+	ck_assert_uint_gt(sum, world.wanted / 2);
+}
+
 /* What the proxies and the clocks were there for did happen. */
 static void say_what_happened(unsigned seed)
 {
@@ -372,6 +407,7 @@ START_TEST(every_accepted_job_ends_once_whatever_happens)
 		ck_assert_int_eq(pthread_join(clients[i], NULL), 0);
 	wait_for_all();
 	expect_nothing_left();
+	expect_no_second_results();
 	say_what_happened(seed);
 	close_world();
 }
