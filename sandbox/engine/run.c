@@ -300,7 +300,7 @@ void run_cell_said(struct sandbox_run *run, const struct wire_event *event)
 	switch (event->type) {
 	case WIRE_READY:
 		run->cell->state = CELL_READY;
-		if (run->state == RUN_BUILDING) {
+		if (run->state == RUN_BUILDING && run->plan != NULL) {
 			run->ready_nsec = event->at_nsec;
 			send_plan(run);
 		}
