@@ -16,7 +16,7 @@ enum {
 	SKEW_SEC = 4 * 60, /* a difference that explains a refusal */
 	SHOWN_SEC = 2,	   /* one that is not merely the second's fraction, and is taken over */
 	OUR_HEADERS = 8,
-	PAUSE_SLICE_MSEC = 100,
+	PAUSE_SLICE_USEC = 100 * 1000,
 };
 
 /* --- one attempt ---------------------------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ static int attempt(struct call *call, struct aws_answer *ret, struct sandbox_err
 	int r = rewind_reply(call->request, err);
 	if (r == 0)
 		r = aws_chain_get(call->client->environment->chain, &credentials, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	call->generation = credentials.generation;
 	const struct aws_keys keys = {
@@ -179,8 +179,8 @@ static bool pause_for(const struct call *call, unsigned msec)
 			return false;
 		if (left <= 0)
 			return true;
-		if (left > PAUSE_SLICE_MSEC * 1000)
-			left = PAUSE_SLICE_MSEC * 1000;
+		if (left > PAUSE_SLICE_USEC)
+			left = PAUSE_SLICE_USEC;
 		(void)nanosleep(&(struct timespec){.tv_nsec = left * 1000}, NULL);
 	}
 }

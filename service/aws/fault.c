@@ -126,7 +126,7 @@ static void read_json(const char *body, struct aws_fault *ret)
 static void read_xml(const char *body, struct aws_fault *ret)
 {
 	/* Longer than what is told of it, which is then not cut within a character or a word that betrays a secret. */
-	char text[2 * AWS_MESSAGE_SIZE];
+	char text[2 * AWS_MESSAGE_SIZE] = "";
 	bool is_cut;
 
 	if (aws_xml_text(body, "Code", text, sizeof(text)))

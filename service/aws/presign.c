@@ -65,7 +65,7 @@ int aws_presign_get(struct aws_client *client, const struct aws_presign *what, c
 	int r = what->public_endpoint != NULL ? aws_endpoint_parse(what->public_endpoint, &endpoint, err) : 0;
 	if (r == 0)
 		r = aws_chain_get(client->environment->chain, &credentials, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	struct aws_presign bounded = *what;
 	*ret_sec = bounded.ttl_sec = bounded_ttl(&credentials, what->ttl_sec);

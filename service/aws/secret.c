@@ -96,17 +96,11 @@ char *aws_text_close(struct aws_text *text, size_t *ret_size)
 
 /* --- files ---------------------------------------------------------------------------------------------------- */
 
-int aws_secret_read(const char *path, size_t max, char **ret)
+static int read_all(int fd, char *buf, size_t max)
 {
-	_cleanup_secret_ char *buf = malloc(max + 1);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t used = 0;
 	ssize_t n;
 
-	if (buf == NULL)
-		return -ENOMEM;
-	if (fd < 0)
-		return -errno;
 	while ((n = read(fd, buf + used, max + 1 - used)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -117,6 +111,18 @@ int aws_secret_read(const char *path, size_t max, char **ret)
 			return -EFBIG;
 	}
 	buf[used] = '\0';
-	*ret = TAKE_PTR(buf);
 	return 0;
+}
+
+int aws_secret_read(const char *path, size_t max, char **ret)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	_cleanup_secret_ char *buf = malloc(max + 1);
+	int r = buf != NULL ? read_all(fd, buf, max) : -ENOMEM;
+	if (r == 0)
+		*ret = TAKE_PTR(buf);
+	return r;
 }

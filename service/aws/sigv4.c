@@ -13,7 +13,7 @@
 
 static const char algorithm[] = "AWS4-HMAC-SHA256";
 
-enum { SHA256_BYTES = 32, PRESIGN_PAIRS = AWS_QUERY_MAX + 8, SCOPE_SIZE = 160 };
+enum { SHA256_BYTES = 32, PRESIGN_PAIRS = AWS_QUERY_MAX + 8, SCOPE_SIZE = 160, CREDENTIAL_SIZE = 512 };
 
 /* --- digests -------------------------------------------------------------------------------------------------- */
 
@@ -159,7 +159,7 @@ int aws_sigv4_canonical_query(const struct aws_pair *query, size_t nquery, char 
 	if (n == nquery) {
 		qsort(pairs, n, sizeof(pairs[0]), compare_texts);
 		for (size_t i = 0; i < n; i++)
-			*strchr(pairs[i], '\1') = '=';
+			pairs[i][strcspn(pairs[i], "\1")] = '=';
 		*ret = joined(pairs, n, "&");
 	}
 	free_texts(pairs, n);
@@ -381,7 +381,7 @@ int aws_sigv4_query(const struct aws_sigv4 *what, unsigned ttl_sec, char **ret)
 {
 	char signature[AWS_SHA256_SIZE], scope[SCOPE_SIZE], date[AWS_DATE_SIZE], expires[16];
 	struct aws_pair pairs[PRESIGN_PAIRS];
-	_cleanup_free_ char *credential = NULL;
+	char credential[CREDENTIAL_SIZE];
 	_cleanup_secret_ char *query = NULL;
 	_cleanup_free_ char *names = NULL;
 
@@ -391,10 +391,9 @@ int aws_sigv4_query(const struct aws_sigv4 *what, unsigned ttl_sec, char **ret)
 	write_scope(what, scope, sizeof(scope));
 	aws_sigv4_date(what->time, date);
 	(void)snprintf(expires, sizeof(expires), "%u", ttl_sec);
-	if (asprintf(&credential, "%s/%s", what->keys->access_key, scope) < 0) {
-		credential = NULL;
-		return -ENOMEM;
-	}
+	int length = snprintf(credential, sizeof(credential), "%s/%s", what->keys->access_key, scope);
+	if (length < 0 || (size_t)length >= sizeof(credential))
+		return -EINVAL;
 	struct header *headers = sorted_headers(what);
 	names = headers != NULL ? signed_names(headers, what->nheaders) : NULL;
 	const struct aws_pair ours[] = {

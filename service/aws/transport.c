@@ -208,7 +208,7 @@ static void read_retry(struct exchange *exchange, const char *line, size_t lengt
 	char text[64];
 
 	if (take_header(line, length, "x-amz-retry-after", text, sizeof(text)) &&
-		strtoul(text, NULL, 10) < RETRY_MAX_SEC * 1000) {
+		strtoul(text, NULL, 10) < RETRY_MAX_SEC * 1000UL) {
 		*msec = (unsigned)strtoul(text, NULL, 10);
 		exchange->has_exact_retry = true;
 	}
