@@ -204,7 +204,7 @@ static void send_plan(struct sandbox_run *run)
 static void on_started(struct sandbox_run *run, const struct wire_event *event)
 {
 	if (run->started_nsec != 0)
-		return; /* said once: limits and verdict rest on the first */
+		return; /* it was killed since, and says it again */
 	run->files_nsec = event->files_nsec;
 	run->started_nsec = event->at_nsec;
 	run->setup_cpu_usec = event->setup_cpu_nsec / 1000;
@@ -295,12 +295,38 @@ static void on_failed(struct sandbox_run *run, struct sandbox_error err)
 		run_fail(run, &err);
 }
 
+/* Each thing is said once, when it can be true. What is said after a kill may still be on its way. */
+static bool is_in_order(const struct sandbox_run *run, uint32_t type)
+{
+	switch (type) {
+	case WIRE_READY:
+		return run->state == RUN_BUILDING && run->plan != NULL;
+	case WIRE_STARTED:
+		return run->state == RUN_BUILDING && run->plan == NULL;
+	case WIRE_FORBIDDEN:
+	case WIRE_ENDED:
+		return run->state == RUN_RUNNING;
+	case WIRE_COLLECTED:
+		return run->state == RUN_ENDING;
+	default:
+		return type == WIRE_FAILED;
+	}
+}
+
 void run_cell_said(struct sandbox_run *run, const struct wire_event *event)
 {
+	struct sandbox_error err = {0};
+
+	/* Of an init that a job has taken over; it could keep the engine busy with nothing but words. */
+	if (run->state < RUN_KILLED && !is_in_order(run, event->type)) {
+		(void)error_set(&err, EPROTO, "cell.control", "init says %u out of turn", event->type);
+		run_fail(run, &err);
+		return;
+	}
 	switch (event->type) {
 	case WIRE_READY:
 		run->cell->state = CELL_READY;
-		if (run->state == RUN_BUILDING && run->plan != NULL) {
+		if (run->state == RUN_BUILDING) {
 			run->ready_nsec = event->at_nsec;
 			send_plan(run);
 		}

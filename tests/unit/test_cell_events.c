@@ -1,8 +1,9 @@
 /* test_cell_events.c: what a cell's init says to the engine. An init that a job has taken over may say anything, in any order. */
+#include "sandbox/base/fd.h"
 #include "sandbox/engine/engine.h"
 #include "tests/lib/test.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <string.h>
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
@@ -43,25 +44,49 @@ static void say(struct scene *scene, struct wire_event event)
 	run_cell_said(&scene->run, &event);
 }
 
-START_TEST(a_plan_is_sent_once)
+START_TEST(what_is_said_out_of_turn_ends_the_run)
 {
-	struct scene *scene = begin();
+	static const struct {
+		enum run_state state;
+		uint32_t said;
+	} rows[] = {
+		{RUN_BUILDING, WIRE_READY}, /* its plan is sent */
+		{RUN_BUILDING, WIRE_FORBIDDEN},
+		{RUN_BUILDING, WIRE_ENDED},
+		{RUN_BUILDING, WIRE_COLLECTED},
+		{RUN_RUNNING, WIRE_READY},
+		{RUN_RUNNING, WIRE_STARTED},
+		{RUN_RUNNING, WIRE_COLLECTED},
+		{RUN_ENDING, WIRE_READY},
+		{RUN_ENDING, WIRE_STARTED},
+		{RUN_ENDING, WIRE_FORBIDDEN},
+		{RUN_ENDING, WIRE_ENDED},
+		{RUN_RUNNING, WIRE_FAILED + 1},
+	};
 
-	say(scene, (struct wire_event){.type = WIRE_READY, .at_nsec = 1});
-	ck_assert_int_eq(scene->run.state, RUN_BUILDING);
-	ck_assert_uint_eq(scene->run.ready_nsec, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct scene *scene = begin();
+		scene->run.state = rows[i].state;
+		say(scene, (struct wire_event){.type = rows[i].said});
+		ck_assert_int_eq(scene->run.state, RUN_KILLED);
+		ck_assert_int_eq(scene->run.error.errno_value, EPROTO);
+	}
 }
 END_TEST
 
-START_TEST(a_run_starts_once)
+START_TEST(a_run_starts_once_even_when_it_was_killed)
 {
 	struct scene *scene = begin();
+	const struct wire_event early = {
+		.type = WIRE_STARTED, .at_nsec = NSEC_PER_MSEC, .setup_cpu_nsec = NSEC_PER_MSEC};
+	const struct wire_event late = {
+		.type = WIRE_STARTED, .at_nsec = 9 * NSEC_PER_MSEC, .setup_cpu_nsec = NSEC_NEVER};
 
-	say(scene, (struct wire_event){
-			   .type = WIRE_STARTED, .at_nsec = NSEC_PER_MSEC, .setup_cpu_nsec = NSEC_PER_MSEC});
+	say(scene, early);
 	ck_assert_int_eq(scene->run.state, RUN_RUNNING);
-	say(scene, (struct wire_event){
-			   .type = WIRE_STARTED, .at_nsec = 9 * NSEC_PER_MSEC, .setup_cpu_nsec = NSEC_NEVER});
+	run_kill(&scene->run, SANDBOX_CPU_LIMIT);
+	say(scene, late);
+	ck_assert_int_eq(scene->run.error.errno_value, 0);
 	ck_assert_uint_eq(scene->run.started_nsec, NSEC_PER_MSEC);
 	ck_assert_uint_eq(scene->run.setup_cpu_usec, 1000);
 }
@@ -73,7 +98,7 @@ START_TEST(little_is_taken_off_for_an_end)
 		uint64_t said_msec, taken_msec;
 	} rows[] = {{1, 1}, {11, 11}, {21, 21}, {22, 21}, {1000, 21}, {0, 0}};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct scene *scene = begin();
 		say(scene, (struct wire_event){.type = WIRE_STARTED,
 				   .at_nsec = NSEC_PER_MSEC,
@@ -109,6 +134,7 @@ START_TEST(no_order_of_events_is_the_engines_end)
 }
 END_TEST
 
-TEST_PROGRAM("cell_events", 60, tcase_add_test(tc, a_plan_is_sent_once);
-	     tcase_add_test(tc, a_run_starts_once); tcase_add_test(tc, little_is_taken_off_for_an_end);
+TEST_PROGRAM("cell_events", 60, tcase_add_test(tc, what_is_said_out_of_turn_ends_the_run);
+	     tcase_add_test(tc, a_run_starts_once_even_when_it_was_killed);
+	     tcase_add_test(tc, little_is_taken_off_for_an_end);
 	     tcase_add_test(tc, no_order_of_events_is_the_engines_end))
