@@ -3,6 +3,7 @@
 #include "sandbox/base/fd.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -120,6 +121,8 @@ int node_open(const struct service_config *config, struct node **ret, struct san
 	struct node *node = calloc(1, sizeof(*node));
 	if (node == NULL)
 		return error_set(err, ENOMEM, "node.open", "no memory");
+	/* For relay.h, while there is one thread; after the client of AWS, which has its own way of it. */
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 	if (config->node_url != NULL)
 		(void)snprintf(node->url, sizeof(node->url), "%s", config->node_url);
 	r = read_key(node, config, err);
