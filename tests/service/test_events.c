@@ -14,9 +14,9 @@
 
 #define PRINT(call) "#include <cstdio>\n#include <unistd.h>\nint main() { " call " }"
 
-/* Longer than any test looks: it is over when its time limit says so, or its service is stopped. */
+/* The pauses keep the order of what goes through two pipes. Longer than any test looks: it is over when its time limit says so, or its service is stopped. */
 static const struct jobs_submission waits = {"cpp",
-	PRINT("write(1, \"one\\n\", 4); usleep(100000); write(2, \"two\\n\", 4); usleep(100000);"
+	PRINT("write(1, \"one\\n\", 4); usleep(300000); write(2, \"two\\n\", 4); usleep(300000);"
 	      "write(1, \"three\\n\", 6); for (;;) pause();"),
 	NULL, NULL};
 
@@ -129,7 +129,7 @@ END_TEST
 START_TEST(a_finished_job_is_told_from_what_is_stored)
 {
 	static const struct jobs_submission prints = {
-		"cpp", PRINT("write(2, \"a\\n\", 2); write(1, \"b\\xff\\n\", 3);"), NULL, NULL};
+		"cpp", PRINT("write(1, \"a\\nb\\xff\\n\", 5);"), NULL, NULL};
 	struct test_service service;
 	struct event_stream stream;
 	char id[JOB_ID_SIZE];
