@@ -62,7 +62,7 @@ static void leave_in(const char *directory)
 	(void)snprintf(path, sizeof(path), "%s/peer.fifo", directory);
 	(void)mkfifo(path, 0666);
 	(void)snprintf(path, sizeof(path), "%s/peer.link", directory);
-	(void)symlink("/box/peer", path);
+	(void)!symlink("/box/peer", path);
 }
 
 static void look_in(const char *directory)

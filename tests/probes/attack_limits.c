@@ -432,7 +432,7 @@ static void attack_deep(int argc, char **argv)
 	while (depth < 100000 && mkdir("d", 0700) == 0 && chdir("d") == 0)
 		depth++;
 	int saved = errno;
-	(void)symlink("/", "out");
+	(void)!symlink("/", "out");
 	(void)mkdir("/tmp/locked", 0000);
 	(void)chmod("/tmp", 0000), (void)chmod("/box", 0000);
 	say("depth=%u end=%s", depth, errno_text(saved));

@@ -252,13 +252,13 @@ static void attack_locked(int argc, char **argv)
 	(void)argc, (void)argv;
 	(void)mkdir("/box/d", 0700), (void)mkdir("/box/d/e", 0700);
 	int fd = open("/box/d/e/f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	(void)ftruncate(fd, 4096);
+	(void)!ftruncate(fd, 4096);
 	char *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at != MAP_FAILED)
 		at[0] = 1;
-	(void)symlink("/box/loop", "/box/loop");
-	(void)symlink("..", "/box/d/up");
-	(void)chdir("/box/d/e");
+	(void)!symlink("/box/loop", "/box/loop");
+	(void)!symlink("..", "/box/d/up");
+	(void)!chdir("/box/d/e");
 	if (fork() == 0) {
 		(void)setsid();
 		for (;;)
@@ -290,7 +290,7 @@ static void attack_grow(int argc, char **argv)
 	(void)!write(fd, "xxxxxxxxxxxxxxxx", 16);
 	if (fork() == 0)
 		for (;;)
-			(void)!write(fd, "xxxxxxxxxxxxxxxx", 16), (void)ftruncate(fd, 16);
+			(void)!write(fd, "xxxxxxxxxxxxxxxx", 16), (void)!ftruncate(fd, 16);
 	say("main ends");
 }
 
