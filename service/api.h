@@ -58,6 +58,9 @@ struct api_number {
 bool api_read_number(const struct http_request *request, struct http_reply *reply,
 	const struct api_number *number, unsigned *ret);
 
+/* The job of ID (any text, or NULL) into JOB, which is the caller's to free. False: REPLY says why not. */
+bool api_find_job(struct api *api, const char *id, struct http_reply *reply, struct job *job);
+
 /* The handlers. api_events.c: */
 void api_events(struct api *api, const struct http_request *request, struct http_reply *reply);
 /* api_list.c: */

@@ -4,35 +4,17 @@
 
 #include <string.h>
 
-/* Is there such a job? False: REPLY says why not. */
-static bool exists(struct api *api, struct http_reply *reply, const char *id)
-{
-	struct store *store = api->service->store;
-	struct sandbox_error err = {0};
-	struct api_error error;
-	struct job job = {0};
-	int r = STORE_MISSING;
-
-	if (id != NULL)
-		r = store->operations->get(store, id, &job, &err);
-	job_free(&job);
-	if (r == STORE_MISSING) {
-		(void)api_error_set(&error, API_ERROR_NOT_FOUND, "id", "there is no job of this id");
-		http_reply_error(reply, &error);
-	} else if (r < 0) {
-		api_reply_unavailable(reply, "store.get", &err);
-	}
-	return r == 0;
-}
-
 void api_events(struct api *api, const struct http_request *request, struct http_reply *reply)
 {
 	const char *last_id = http_header(request, "Last-Event-ID");
 	struct sandbox_error err = {0};
 	char buf[JOB_ID_SIZE];
 	const char *id = events_path_id(request->path, buf);
+	struct job job = {0};
 
-	if (!exists(api, reply, id))
+	bool is_there = api_find_job(api, id, reply, &job);
+	job_free(&job);
+	if (!is_there)
 		return;
 	if (last_id != NULL && strcmp(last_id, "end") == 0) {
 		reply->status = 204; /* it has everything: a browser comes back no more */

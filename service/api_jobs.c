@@ -166,22 +166,14 @@ void api_submit(struct api *api, const struct http_request *request, struct http
 
 /* --- GET /status, GET /result --------------------------------------------------------------------------------- */
 
-/* The job of ?id=. False: REPLY says why not. */
-static bool find_job(
-	struct api *api, const struct http_request *request, struct http_reply *reply, struct job *job)
+bool api_find_job(struct api *api, const char *id, struct http_reply *reply, struct job *job)
 {
 	struct store *store = api->service->store;
-	const char *id = http_query(request, "id");
 	struct sandbox_error err = {0};
 	struct api_error error;
 	int r = STORE_MISSING;
 
-	if (id == NULL) {
-		(void)api_error_set(&error, API_ERROR_MISSING_FIELD, "id", "the parameter id is missing");
-		http_reply_error(reply, &error);
-		return false;
-	}
-	if (job_id_ok(id))
+	if (id != NULL && job_id_ok(id))
 		r = store->operations->get(store, id, job, &err);
 	if (r == STORE_MISSING) {
 		(void)api_error_set(&error, API_ERROR_NOT_FOUND, "id", "there is no job of this id");
@@ -190,6 +182,20 @@ static bool find_job(
 		api_reply_unavailable(reply, "store.get", &err);
 	}
 	return r == 0;
+}
+
+/* The job of ?id=. False: REPLY says why not. */
+static bool find_job(
+	struct api *api, const struct http_request *request, struct http_reply *reply, struct job *job)
+{
+	const char *id = http_query(request, "id");
+	struct api_error error;
+
+	if (id != NULL)
+		return api_find_job(api, id, reply, job);
+	(void)api_error_set(&error, API_ERROR_MISSING_FIELD, "id", "the parameter id is missing");
+	http_reply_error(reply, &error);
+	return false;
 }
 
 void api_status(struct api *api, const struct http_request *request, struct http_reply *reply)

@@ -12,16 +12,7 @@ static struct sandbox_error err;
 
 static void set_up(void)
 {
-	const struct aws_place_plan plan = {
-		.sqs = EMULATOR_FAUXQS,
-		.dynamodb = EMULATOR_DYNALITE,
-		.s3 = EMULATOR_RGW,
-		.has_sqs = true,
-		.has_dynamodb = true,
-		.has_s3 = true,
-	};
-
-	aws_place_open(&place, &plan);
+	aws_place_open(&place, &(struct aws_place_plan){AWS_PLACE_ALL});
 }
 
 /* What the SDK says of TASK, which is taken over. Owned. */

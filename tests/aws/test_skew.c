@@ -56,17 +56,7 @@ static void expect_near(int64_t usec, int64_t wanted)
 /* As a process on a machine whose clock is that wrong, which has asked nobody yet. */
 static void set_up(long wrong_sec)
 {
-	const struct aws_place_plan plan = {
-		.sqs = EMULATOR_FAUXQS,
-		.dynamodb = EMULATOR_DYNALITE,
-		.s3 = EMULATOR_RGW,
-		.has_sqs = true,
-		.has_dynamodb = true,
-		.has_s3 = true,
-		.has_proxies = true,
-	};
-
-	aws_place_open(&place, &plan);
+	aws_place_open(&place, &(struct aws_place_plan){AWS_PLACE_ALL, .has_proxies = true});
 	ahead_sec = wrong_sec;
 }
 

@@ -37,6 +37,11 @@ struct aws_place_plan {
 	unsigned max_receives;		    /* 0: setup's standard */
 };
 
+/* In a plan: all three, on the emulators that are quickest to start. */
+#define AWS_PLACE_ALL                                                                                        \
+	.sqs = EMULATOR_FAUXQS, .dynamodb = EMULATOR_DYNALITE, .s3 = EMULATOR_RGW, .has_sqs = true,          \
+	.has_dynamodb = true, .has_s3 = true
+
 enum aws_place_proxy { AWS_PLACE_SQS, AWS_PLACE_DYNAMODB, AWS_PLACE_S3, AWS_PLACE_PROXY_N };
 
 struct aws_place {

@@ -303,6 +303,8 @@ END_TEST
 struct nodes {
 	struct test_service api, worker;
 	char key[128];
+	char id[JOB_ID_SIZE]; /* a job that the worker gets */
+	struct event_stream stream;
 };
 
 static void write_key(const char *path, const char *text, mode_t mode)
@@ -326,7 +328,7 @@ static void nodes_start_worker(struct nodes *nodes)
 	service_start(&nodes->worker, &supervisor, options);
 }
 
-static void nodes_start(struct nodes *nodes, const char *api_key)
+static void nodes_start(struct nodes *nodes, const char *api_key, const struct jobs_submission *submission)
 {
 	char key[192], other[128];
 	const char *const options[] = {"--role=api", key, NULL};
@@ -340,10 +342,13 @@ static void nodes_start(struct nodes *nodes, const char *api_key)
 	(void)snprintf(key, sizeof(key), "--node-key-file=%s", other);
 	service_start(&nodes->api, NULL, options);
 	nodes_start_worker(nodes);
+	jobs_submit(&nodes->api, submission, nodes->id);
+	event_stream_open(&nodes->stream, &nodes->api, nodes->id, NULL);
 }
 
 static void nodes_end(struct nodes *nodes)
 {
+	event_stream_close(&nodes->stream);
 	if (nodes->worker.pid > 0)
 		service_stop(&nodes->worker);
 	service_end(&nodes->api);
@@ -355,24 +360,20 @@ static void nodes_end(struct nodes *nodes)
 START_TEST(another_node_s_output_comes_while_the_job_runs)
 {
 	struct nodes nodes = {0};
-	struct event_stream stream, later;
-	char id[JOB_ID_SIZE];
+	struct event_stream later;
 
 	BEGIN;
-	nodes_start(&nodes, SAME_KEY);
-	jobs_submit(&nodes.api, &waits, id);
-	event_stream_open(&stream, &nodes.api, id, NULL);
-	expect_state(&stream, "running", 1);
-	expect_waits_output(&stream, 1);
-	json_t *job = jobs_status(&nodes.api, id);
+	nodes_start(&nodes, SAME_KEY, &waits);
+	expect_state(&nodes.stream, "running", 1);
+	expect_waits_output(&nodes.stream, 1);
+	json_t *job = jobs_status(&nodes.api, nodes.id);
 	ck_assert_str_eq(jobs_text(job, "status"), "running");
 	json_decref(job);
-	event_stream_open(&later, &nodes.api, id, "1-1-8");
+	event_stream_open(&later, &nodes.api, nodes.id, "1-1-8");
 	expect_state(&later, "running", 1);
 	expect_chunk(&later, "stdout", "1-1-14", 4, "three\n");
-	expect_result(&stream, "time_limit", 1);
+	expect_result(&nodes.stream, "time_limit", 1);
 	expect_result(&later, "time_limit", 1);
-	event_stream_close(&stream);
 	event_stream_close(&later);
 	nodes_end(&nodes);
 }
@@ -381,19 +382,14 @@ END_TEST
 START_TEST(another_node_s_much_output_comes_whole_and_in_order)
 {
 	struct nodes nodes = {0};
-	struct event_stream stream;
-	char id[JOB_ID_SIZE];
 	size_t size;
 
 	BEGIN;
-	nodes_start(&nodes, SAME_KEY);
-	jobs_submit(&nodes.api, &prints_much, id);
-	event_stream_open(&stream, &nodes.api, id, NULL);
-	json_decref(jobs_finish(&nodes.api, id)); /* nobody reads meanwhile */
-	char *all = collect(&stream, &size);
-	expect_same_as_stored(&nodes.api, id, all, size);
+	nodes_start(&nodes, SAME_KEY, &prints_much);
+	json_decref(jobs_finish(&nodes.api, nodes.id)); /* nobody reads meanwhile */
+	char *all = collect(&nodes.stream, &size);
+	expect_same_as_stored(&nodes.api, nodes.id, all, size);
 	free(all);
-	event_stream_close(&stream);
 	nodes_end(&nodes);
 }
 END_TEST
@@ -402,21 +398,16 @@ END_TEST
 START_TEST(when_the_other_node_dies_the_stream_goes_on_with_the_next_attempt)
 {
 	struct nodes nodes = {0};
-	struct event_stream stream;
-	char id[JOB_ID_SIZE];
 
 	BEGIN;
-	nodes_start(&nodes, SAME_KEY);
-	jobs_submit(&nodes.api, &waits, id);
-	event_stream_open(&stream, &nodes.api, id, NULL);
-	expect_state(&stream, "running", 1);
-	expect_waits_output(&stream, 1);
+	nodes_start(&nodes, SAME_KEY, &waits);
+	expect_state(&nodes.stream, "running", 1);
+	expect_waits_output(&nodes.stream, 1);
 	service_kill(&nodes.worker);
 	nodes_start_worker(&nodes);
-	expect_state(&stream, "running", 2);
-	expect_waits_output(&stream, 2);
-	expect_result(&stream, "time_limit", 2);
-	event_stream_close(&stream);
+	expect_state(&nodes.stream, "running", 2);
+	expect_waits_output(&nodes.stream, 2);
+	expect_result(&nodes.stream, "time_limit", 2);
 	nodes_end(&nodes);
 }
 END_TEST
@@ -425,17 +416,12 @@ END_TEST
 START_TEST(another_node_tells_only_who_has_the_key)
 {
 	struct nodes nodes = {0};
-	struct event_stream stream;
-	char id[JOB_ID_SIZE];
 
 	BEGIN;
-	nodes_start(&nodes, "another key, which is as long as the first\n");
-	jobs_submit(&nodes.api, &waits, id);
-	event_stream_open(&stream, &nodes.api, id, NULL);
-	expect_state(&stream, "running", 1);
-	expect_chunk(&stream, "output", "1-1-14", 0, "one\ntwo\nthree\n");
-	expect_result(&stream, "time_limit", 1);
-	event_stream_close(&stream);
+	nodes_start(&nodes, "another key, which is as long as the first\n", &waits);
+	expect_state(&nodes.stream, "running", 1);
+	expect_chunk(&nodes.stream, "output", "1-1-14", 0, "one\ntwo\nthree\n");
+	expect_result(&nodes.stream, "time_limit", 1);
 	nodes_end(&nodes);
 }
 END_TEST
