@@ -134,7 +134,7 @@ static void refused_crowd(int argc, char **argv)
 	int nthreads = number(argc, argv, 0), nprocesses = number(argc, argv, 1),
 	    each = number(argc, argv, 2);
 	pthread_t threads[16];
-	int status, failed = 0;
+	int status, failed = watch() < 0; /* once before the crowd */
 
 	for (int p = 0; p < nprocesses; p++) {
 		if (fork() != 0)
