@@ -60,6 +60,11 @@ void orders_close(struct sandbox *sandbox)
 
 /* --- one order --- */
 
+static int error_lost(struct sandbox_error *err)
+{
+	return error_set(err, ECHILD, "launcher.lost", "the launcher ended unexpectedly");
+}
+
 int orders_send_one(struct cell *cell, const struct wire_order *order, int sock, struct sandbox_error *err)
 {
 	struct sandbox *sandbox = cell->sandbox;
@@ -78,6 +83,8 @@ int orders_send_one(struct cell *cell, const struct wire_order *order, int sock,
 		nfds += own.njoin;
 	}
 	int r = wire_send(sandbox->launcher_sock, &own, sizeof(own), fds, nfds);
+	if (r == -EPIPE || r == -ECONNRESET) /* its socket is about to say so as well */
+		return error_lost(err);
 	if (r < 0)
 		return error_set(err, -r, "launcher.order", "send: %s", strerrordesc_np(-r));
 	cell->next_in_queue = NULL;
@@ -109,7 +116,7 @@ static void lose_launcher(struct sandbox *sandbox)
 	struct sandbox_error lost = {0};
 	struct cell *cell;
 
-	(void)error_set(&lost, ECHILD, "launcher.lost", "the launcher ended unexpectedly");
+	(void)error_lost(&lost);
 	orders_close(sandbox);
 	sandbox->is_broken = true;
 	sandbox->waiting = NULL;
@@ -180,9 +187,8 @@ void orders_fill(struct sandbox *sandbox)
 		int r = order_for(run, &err);
 		if (r < 0)
 			run_abandon(run, &err);
-		/* The launcher died and its socket is about to say so. */
-		if (r == -EPIPE || r == -ECONNRESET)
-			return;
+		if (r == -ECHILD)
+			return; /* the launcher is lost: all others that wait will be told */
 	}
 	sandbox->pool_due_nsec = NSEC_NEVER; /* without room for an order, a reply says when to look again */
 	while (sandbox->nordered < ENGINE_ORDERS_MAX && pool_refill(sandbox))

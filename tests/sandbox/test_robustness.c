@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 enum { PATIENCE_SEC = 40, MANY = 24 };
@@ -20,7 +21,8 @@ enum { PATIENCE_SEC = 40, MANY = 24 };
 struct trial {
 	struct cell_host *host;
 	struct sandbox_run *run;
-	int stdout_fd; /* borrowed; 0: none */
+	int stdout_fd;	 /* borrowed; 0: none */
+	uint64_t inodes; /* 0: the policy's, as cells that wait have it */
 	unsigned calls;
 	bool has_result;
 	struct sandbox_result result;
@@ -57,7 +59,7 @@ static int start(struct trial *trial, const char *const *argv, struct sandbox_er
 	const struct sandbox_file file = {"work", fd, true};
 	const struct sandbox_spec spec = {.policy = "attack-run",
 		.step = SANDBOX_RUN,
-		.limits = {.wall_usec = 30000000},
+		.limits = {.wall_usec = 30000000, .inodes = trial->inodes},
 		.args = argv,
 		.nargs = nargs,
 		.files = &file,
@@ -424,6 +426,38 @@ START_TEST(a_lost_launcher_ends_every_run_and_then_the_engine)
 }
 END_TEST
 
+static void kill_launcher_and_start_other(struct trial *trial)
+{
+	siginfo_t info;
+	pid_t launcher = host_child_of(getpid());
+
+	ck_assert_int_eq(kill(launcher, SIGKILL), 0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)launcher, &info, WEXITED | WNOWAIT), 0);
+	start_well(trial->other, exits);
+}
+
+/* The engine does not know yet, and sends it an order. */
+START_TEST(a_run_whose_cell_is_ordered_of_a_dead_launcher_is_told_so)
+{
+	struct trial late, trial;
+	struct sandbox_error err = {0};
+	int r = 0;
+
+	CELL_OPEN(host, "attack-run");
+	late = (struct trial){.host = host, .inodes = 20};
+	trial = (struct trial){.host = host, .then = kill_launcher_and_start_other, .other = &late};
+	start_well(&trial, exits);
+	while (r == 0)
+		r = sandbox_dispatch(cell_sandbox(host), PATIENCE_SEC * 1000, &err);
+	ck_assert_int_eq(r, -ECHILD);
+	ck_assert_uint_eq(late.calls, 1);
+	ck_assert(!late.has_result);
+	ck_assert_int_eq(late.error.errno_value, ECHILD);
+	ck_assert_str_eq(late.error.stage, "launcher.lost");
+	cell_close_at_once(host);
+}
+END_TEST
+
 /* --- jobs against init ------------------------------------------------------------------------------------------ */
 
 START_TEST(init_keeps_no_signals_that_a_job_sends)
@@ -448,4 +482,5 @@ TEST_PROGRAM("robustness", 120, tcase_add_test(tc, a_run_started_from_a_done_fun
 	     tcase_add_test(tc, the_inode_limit_is_exact);
 	     tcase_add_test(tc, a_run_with_few_descriptors_starts);
 	     tcase_add_test(tc, a_lost_launcher_ends_every_run_and_then_the_engine);
+	     tcase_add_test(tc, a_run_whose_cell_is_ordered_of_a_dead_launcher_is_told_so);
 	     tcase_add_test(tc, init_keeps_no_signals_that_a_job_sends))
