@@ -295,7 +295,7 @@ test_two_builds_do_not_mix()
 	flock 8
 	"${build_probe[@]}" >"$work/said" 2>&1 8>&- &
 	local builder=$! tries=0
-	until grep -q 'waiting' "$work/said" || [[ $((++tries)) -gt 100 ]]; do sleep 0.1; done
+	until grep -qs 'waiting' "$work/said" || [[ $((++tries)) -gt 100 ]]; do sleep 0.1; done
 	[[ $(<"$work/said") == *'another build is at work; waiting' ]] || cat "$work/said" >&2
 	kill -TERM "$builder"
 	exec 8>&-
