@@ -83,7 +83,7 @@ BACKEND ?= embedded
 $(if $(filter $(BACKEND),embedded aws-local),,$(error BACKEND is embedded or aws-local, not '$(BACKEND)'))
 .PHONY: run
 run: all images
-	exec $(AS_ROOT) env STATE_DIR=$(STATE_DIR) $(if $(filter aws-local,$(BACKEND)),tests/aws/local $(BUILD)/bin,$(BUILD)/bin/cofferdam serve)
+	exec $(AS_ROOT) env STATE_DIR='$(STATE_DIR)' $(if $(filter aws-local,$(BACKEND)),tests/aws/local $(BUILD)/bin,$(BUILD)/bin/cofferdam serve)
 
 ## verify: attack cells on this machine, and say what held (ARGS='--row 10', ARGS=--json …)
 .PHONY: verify

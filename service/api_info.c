@@ -15,7 +15,7 @@ static const char page[] =
 	"<p>This service compiles and runs code that nobody trusts, each run in a sealed cell of its "
 	"own.</p>\n"
 	"<h2>Submit a program</h2>\n"
-	"<pre>curl -s %1$s/submit -H 'Content-Type: application/json' -d '{\n"
+	"<pre>curl -s '%1$s/submit' -H 'Content-Type: application/json' -d '{\n"
 	"  \"userId\": \"ann\", \"language\": \"cpp\", \"input\": \"2 3\",\n"
 	"  \"code\": \"#include &lt;iostream&gt;\\nint main() { int a, b; std::cin &gt;&gt; a &gt;&gt; b; "
 	"std::cout &lt;&lt; a + b &lt;&lt; std::endl; }\"}'</pre>\n"

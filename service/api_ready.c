@@ -34,7 +34,7 @@ static int check_supervisor(struct api *api, struct sandbox_error *err)
 	if (probe->checked_usec == 0 || age < 0 || age >= PROBE_VALID_USEC) {
 		probe->last = (struct sandbox_error){0};
 		(void)door_ping(api->service->config.socket, &probe->last);
-		probe->checked_usec = now;
+		probe->checked_usec = job_now_usec();
 	}
 	*err = probe->last;
 	(void)pthread_mutex_unlock(&probe->lock);

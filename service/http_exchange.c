@@ -37,6 +37,30 @@ static const char *header_of(struct MHD_Connection *connection, const char *name
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+struct occurrences {
+	const char *name;
+	unsigned n;
+};
+
+static enum MHD_Result count_value(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct occurrences *found = cls;
+
+	(void)kind, (void)value;
+	if (strcasecmp(name, found->name) == 0)
+		found->n++;
+	return MHD_YES;
+}
+
+/* NULL where there are several: another who reads them, as a proxy, may go by another one (RFC 9112, 3.2). */
+static const char *single_header_of(struct MHD_Connection *connection, const char *name)
+{
+	struct occurrences found = {.name = name};
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_value, &found);
+	return found.n == 1 ? header_of(connection, name) : NULL;
+}
+
 const char *http_header(const struct http_request *request, const char *name)
 {
 	return header_of(request->connection, name);
@@ -196,8 +220,8 @@ static struct exchange *begin(
 	exchange->request = (struct http_request){
 		.method = method,
 		.path = url,
-		.host = header_of(connection, "Host"),
-		.content_type = header_of(connection, "Content-Type"),
+		.host = single_header_of(connection, "Host"),
+		.content_type = single_header_of(connection, "Content-Type"),
 		.connection = connection,
 		.waiter = &exchange->waiter,
 	};

@@ -34,7 +34,7 @@ struct metrics {
 	pthread_mutex_t lock;
 	uint64_t running, retried;
 	uint64_t compiled, reused;
-	struct histogram jobs;
+	struct histogram queue, jobs;
 	struct histogram phases[SANDBOX_STEP_N][PHASES];
 	struct request_count requests[REQUEST_SERIES];
 	size_t nrequests;
@@ -139,14 +139,18 @@ void metrics_stopped(struct metrics *metrics)
 	unlock(metrics);
 }
 
+/* The clock may have been set back meanwhile. */
+static uint64_t nsec_between(int64_t from_usec, int64_t to_usec)
+{
+	return to_usec > from_usec ? (uint64_t)(to_usec - from_usec) * 1000 : 0;
+}
+
 void metrics_finished(struct metrics *metrics, const struct job *job)
 {
-	/* The clock may have been set back meanwhile. */
-	int64_t usec = job->completed_usec > job->created_usec ? job->completed_usec - job->created_usec : 0;
-
 	lock(metrics);
 	counts_of(metrics, job->language)->finished[job->verdict]++;
-	observe(&metrics->jobs, (uint64_t)usec * 1000);
+	observe(&metrics->queue, nsec_between(job->created_usec, job->started_usec));
+	observe(&metrics->jobs, nsec_between(job->created_usec, job->completed_usec));
 	metrics->compiled += job->has_compile && !job->is_compile_cached;
 	metrics->reused += job->has_compile && job->is_compile_cached;
 	observe_phases(metrics, SANDBOX_COMPILE, job->has_compile && !job->is_compile_cached, &job->compile);
@@ -294,6 +298,9 @@ static void write_all(FILE *out, const struct metrics *metrics, uint64_t queue_d
 		"Jobs that ran what an earlier job's compiler had made.", metrics->reused);
 	number(out, "cofferdam_jobs_running", "gauge", "Jobs that run now.", metrics->running);
 	number(out, "cofferdam_queue_depth", "gauge", "Jobs that wait.", queue_depth);
+	head(out, "cofferdam_queue_seconds", "histogram",
+		"From the submission of a job to the beginning of its last attempt.");
+	histogram(out, "cofferdam_queue_seconds", "", &metrics->queue);
 	head(out, "cofferdam_job_seconds", "histogram", "From the submission of a job to its result.");
 	histogram(out, "cofferdam_job_seconds", "", &metrics->jobs);
 	write_phases(out, metrics);

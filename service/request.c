@@ -99,10 +99,11 @@ static int refuse_unknown(const json_t *object, struct api_error *err)
 	return 0;
 }
 
+/* Those of ASCII, and U+0080 to U+009F. */
 static bool has_control(const char *text)
 {
 	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
-		if (*at < 0x20 || *at == 0x7f)
+		if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0))
 			return true;
 	return false;
 }

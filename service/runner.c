@@ -182,8 +182,9 @@ static int explain(const struct course *course, enum sandbox_step step, char **r
 	if (r < 0)
 		return r;
 	report_explain(step == SANDBOX_RUN ? &course->run : &course->compile, &limits, line, sizeof(line));
-	*ret = strdup(line);
-	return *ret ? 0 : error_set(err, ENOMEM, "runner.explain", "no memory");
+	if (asprintf(ret, "%s%s", step == SANDBOX_COMPILE ? "compile: " : "", line) < 0)
+		return error_set(err, ENOMEM, "runner.explain", "no memory");
+	return 0;
 }
 
 /* The compiler was content, and yet there is nothing to run. */

@@ -17,7 +17,7 @@
 	X(inodes, "inodes", LIMIT_COUNT, "files, directories and links in /box and /tmp")                    \
 	X(open_files, "open-files", LIMIT_COUNT, "open descriptors of one process")                          \
 	X(stack_bytes, "stack", LIMIT_BYTES, "stack of the main thread")                                     \
-	X(cpu_millis, "cpus", LIMIT_MILLIS, "CPU bandwidth in thousandths of one CPU")
+	X(cpu_millis, "cpus", LIMIT_MILLIS, "CPUs that it may use at one time (0.5, 2)")
 
 enum limit_unit { LIMIT_USEC, LIMIT_BYTES, LIMIT_COUNT, LIMIT_MILLIS };
 

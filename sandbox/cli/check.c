@@ -17,8 +17,10 @@ static const struct config_row rows[] = {
 		"print what this profile answers to each system call number"},
 };
 
-static const char usage[] = "cofferdam check [options]\n"
-			    "Loads and validates every policy and profile. Exit status 1: one is wrong.\n";
+static const char usage[] =
+	"cofferdam check [options]\n"
+	"Loads and validates every policy and profile. Exit status 1: one is wrong, and the first such\n"
+	"is named.\n";
 
 static void print_policy(const struct policy *policy)
 {

@@ -174,7 +174,18 @@ static ssize_t write_some(int fd, const char *data, size_t size)
 	return n < 0 && errno == ENOTSOCK ? write(fd, data, size) : n;
 }
 
-/* One read or one write. 1: go on; 0: at the end; -1: the descriptor in *RET_FD is not ready. */
+/* Is that how reading or writing FD fails when there is nobody at its other end any more? */
+static bool is_gone(int fd, int error)
+{
+	struct stat st;
+
+	/* A terminal that has hung up. Of a file it would be a fault. */
+	if (error == EIO)
+		return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
+	return error == EPIPE || error == ECONNRESET;
+}
+
+/* One read or one write. 1: go on; 0: at the end; -EAGAIN: the descriptor in *RET_FD is not ready; else a fault. */
 static int move_once(struct stream *stream, int *ret_fd)
 {
 	bool is_write = stream->used > stream->at;
@@ -183,8 +194,11 @@ static int move_once(struct stream *stream, int *ret_fd)
 			     : read_some(fd, stream->buffer, sizeof(stream->buffer));
 
 	*ret_fd = fd;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return errno == EINTR ? 1 : -1;
+	int error = n < 0 ? errno : 0;
+	if (error == EINTR)
+		return 1;
+	if (error != 0 && !is_gone(fd, error))
+		return -error;
 	if (n <= 0)
 		return 0;
 	if (is_write) {
@@ -202,6 +216,9 @@ int stream_move(struct stream *stream, int epoll, struct sandbox_error *err)
 
 	for (int i = 0; i < ROUNDS && stream_is_open(stream); i++) {
 		int r = move_once(stream, &fd);
+		if (r < 0 && r != -EAGAIN)
+			return error_set(err, -r, STAGE, "%s: %s", fd == stream->sink ? "write" : "read",
+				strerrordesc_np(-r));
 		if (r == 0)
 			stream_close(stream);
 		if (r <= 0)

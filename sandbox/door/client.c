@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { PING_PATIENCE_SEC = 1 };
+
 static int check_server(int sock, struct sandbox_error *err)
 {
 	struct ucred peer;
@@ -20,7 +22,8 @@ static int check_server(int sock, struct sandbox_error *err)
 	return 0;
 }
 
-static int door_connect(const char *path, struct sandbox_error *err)
+/* PATIENCE_SEC: for connecting, sending and the reply each; 0: without end. */
+static int door_connect(const char *path, unsigned patience_sec, struct sandbox_error *err)
 {
 	__attribute__((cleanup(address_close))) struct address address = {.dir_fd = -1};
 	_cleanup_close_ int sock = -1;
@@ -31,6 +34,10 @@ static int door_connect(const char *path, struct sandbox_error *err)
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return error_errno(err, "door.connect", "socket");
+	const struct timeval patience = {.tv_sec = patience_sec};
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+		setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return error_errno(err, "door.connect", "patience");
 	if (connect(sock, (const struct sockaddr *)&address.sun, sizeof(address.sun)) < 0)
 		return error_errno(err, "door.connect", "no supervisor at %.128s", path);
 	r = check_server(sock, err);
@@ -81,6 +88,8 @@ static int receive_reply(int sock, struct message_reply *reply, struct sandbox_e
 	}
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return error_set(err, ECONNRESET, "door.reply", "the supervisor vanished");
+	if (n < 0 && errno == EAGAIN)
+		return error_set(err, ETIMEDOUT, "door.reply", "the supervisor does not answer");
 	if (n < 0)
 		return error_errno(err, "door.reply", "recv");
 	return message_reply_check(reply, (size_t)n, err);
@@ -101,7 +110,7 @@ static int explain_refusal(int sock, int r, struct sandbox_error *err)
 static int start(
 	const char *path, void *bytes, size_t size, const struct message_out *out, struct sandbox_error *err)
 {
-	_cleanup_close_ int sock = door_connect(path, err);
+	_cleanup_close_ int sock = door_connect(path, 0, err);
 
 	if (sock < 0)
 		return sock;
@@ -153,10 +162,13 @@ int door_ping(const char *path, struct sandbox_error *err)
 {
 	struct message_head hello = message_bare(MESSAGE_HELLO);
 	struct message_reply reply;
-	_cleanup_close_ int sock = start(path, &hello, sizeof(hello), NULL, err);
+	_cleanup_close_ int sock = door_connect(path, PING_PATIENCE_SEC, err);
 
 	if (sock < 0)
 		return sock;
+	ssize_t n = send_message(sock, &hello, sizeof(hello), NULL, 0);
+	if (n < 0)
+		return explain_refusal(sock, (int)n, err);
 	int r = receive_reply(sock, &reply, err);
 	if (r < 0)
 		return r;

@@ -268,6 +268,28 @@ START_TEST(output_goes_whole_into_pipes_and_files)
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_or_written_is_a_fault)
+{
+	static const char *const argv[] = {"cofferdam", "run", "--", "/bin/echo", "hello", NULL};
+	static const char *const cat[] = {"cofferdam", "run", "--", "/bin/cat", NULL};
+
+	PLACE_ENTER(before);
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct program program =
+		program_run_plan(&(struct program_plan){.argv = argv, .out = full, .has_out = true});
+	expect_status(program, 125);
+	expect_text(program.err, "write: No space left on device");
+	program_free(&program);
+	program = program_run_plan(&(struct program_plan){.argv = cat, .in = directory, .has_in = true});
+	expect_status(program, 125);
+	expect_text(program.err, "read: Is a directory");
+	program_free(&program);
+	(void)close(full), (void)close(directory);
+	place_leave(&before);
+}
+END_TEST
+
 START_TEST(output_and_error_keep_their_order_in_one_file)
 {
 	PLACE_ENTER(before);
@@ -367,7 +389,7 @@ START_TEST(check_names_file_key_and_reason)
 	program = program_run("cofferdam", "check");
 	cell_remove_policies(policies);
 	expect_status(program, 1);
-	expect_text(program.err, "commands/broken.json: ");
+	expect_text(program.err, "commands/broken.json: colour: ");
 	program_free(&program);
 }
 END_TEST
@@ -413,6 +435,7 @@ TEST_PROGRAM("cli", 200, tcase_add_test(tc, the_programs_exit_status_is_ours);
 	     tcase_add_test(tc, a_file_is_read_from_where_it_stands);
 	     tcase_add_test(tc, sockets_and_fifos_are_pumped); tcase_add_test(tc, a_terminal_is_pumped);
 	     tcase_add_test(tc, output_goes_whole_into_pipes_and_files);
+	     tcase_add_test(tc, what_cannot_be_read_or_written_is_a_fault);
 	     tcase_add_test(tc, output_and_error_keep_their_order_in_one_file);
 	     tcase_add_test(tc, a_signal_ends_the_run_and_leaves_nothing);
 	     tcase_add_test(tc, help_is_there_for_every_command);

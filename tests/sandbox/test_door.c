@@ -167,6 +167,20 @@ START_TEST(without_a_supervisor_the_client_says_so)
 }
 END_TEST
 
+START_TEST(a_supervisor_that_hangs_is_told_from_one_that_answers)
+{
+	SUPERVISOR(supervisor);
+	struct sandbox_error err = {0};
+
+	ck_assert_int_eq(kill(supervisor.pid, SIGSTOP), 0);
+	ck_assert_int_eq(door_ping(supervisor.socket, &err), -ETIMEDOUT);
+	ck_assert_str_eq(err.stage, "door.reply");
+	ck_assert_int_eq(kill(supervisor.pid, SIGCONT), 0);
+	supervisor_expect_alive(&supervisor);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
 START_TEST(a_long_path_is_no_obstacle)
 {
 	char deep[400], name[101];
@@ -267,6 +281,7 @@ TEST_PROGRAM("door", 120, tcase_add_test(tc, a_run_through_the_door_has_output_a
 	     tcase_add_test(tc, a_cancel_that_comes_too_late_changes_nothing);
 	     tcase_add_test(tc, twenty_runs_go_on_at_once);
 	     tcase_add_test(tc, without_a_supervisor_the_client_says_so);
+	     tcase_add_test(tc, a_supervisor_that_hangs_is_told_from_one_that_answers);
 	     tcase_add_test(tc, a_long_path_is_no_obstacle);
 	     tcase_add_test(tc, a_socket_in_use_is_left_alone);
 	     tcase_add_test(tc, what_is_no_socket_is_left_alone); tcase_add_test(tc, everybody_may_knock);

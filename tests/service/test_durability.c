@@ -486,6 +486,45 @@ START_TEST(the_figures_tell_what_happened)
 }
 END_TEST
 
+/* Its answers are kept for a second. */
+static void wait_for_ready(const struct test_service *service, long status)
+{
+	char url[256];
+
+	(void)snprintf(url, sizeof(url), "%s/ready", service->url);
+	for (int i = 0; i < 200; i++) {
+		struct http_client_answer answer;
+		http_client_send(&(struct http_client_request){.url = url}, &answer);
+		bool is_so = answer.status == status;
+		http_client_answer_free(&answer);
+		if (is_so)
+			return;
+		client_pause(100);
+	}
+	ck_abort_msg("GET /ready does not come to %ld", status);
+}
+
+/* One that is there and does not answer holds up nobody who asks something else. */
+START_TEST(a_supervisor_that_hangs_makes_the_service_not_ready)
+{
+	struct test_service service;
+	struct supervisor supervisor;
+
+	if (cell_skip_reason() != NULL)
+		TEST_SKIP(cell_skip_reason());
+	supervisor_open(&supervisor);
+	service_begin(&service);
+	service_start(&service, &supervisor, NULL);
+	ck_assert_int_eq(kill(supervisor.pid, SIGSTOP), 0);
+	wait_for_ready(&service, 503);
+	json_decref(jobs_get(&service, "/health", 200));
+	ck_assert_int_eq(kill(supervisor.pid, SIGCONT), 0);
+	wait_for_ready(&service, 200);
+	service_end(&service);
+	supervisor_close(&supervisor);
+}
+END_TEST
+
 TEST_PROGRAM("durability", 300, tcase_add_test(tc, jobs_run_in_the_order_of_their_submission);
 	     tcase_add_test(tc, a_refused_submission_changes_nothing);
 	     tcase_add_test(tc, kill_9_of_either_half_again_and_again_loses_no_job);
@@ -496,4 +535,5 @@ TEST_PROGRAM("durability", 300, tcase_add_test(tc, jobs_run_in_the_order_of_thei
 	     tcase_add_test(tc, an_attempt_that_comes_too_late_changes_nothing);
 	     tcase_add_test(tc, role_api_accepts_what_role_worker_runs);
 	     tcase_add_test(tc, one_process_at_a_time_runs_the_jobs_of_a_state_directory);
-	     tcase_add_test(tc, the_figures_tell_what_happened))
+	     tcase_add_test(tc, the_figures_tell_what_happened);
+	     tcase_add_test(tc, a_supervisor_that_hangs_makes_the_service_not_ready))

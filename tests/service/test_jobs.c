@@ -64,6 +64,10 @@ static const struct outcome {
 		"undefined: nowhere"},
 	{"go", "package other\nfunc F() {}", NULL, "failed", "compile_error", "",
 		"no program that can be run"},
+	{"cpp",
+		"struct A { int a[1 << 24]; constexpr A() : a{} { for (int &x : a) x = 1; } };\n"
+		"constexpr A a;\nint main() { return a.a[3]; }",
+		NULL, "failed", "compile_error", "", "compile: the program needed more than its"},
 	{"cpp", "int main() { for (;;) ; }", NULL, "timeout", "time_limit", "", "longer than"},
 	{"cpp",
 		"#include <cstdio>\n#include <unistd.h>\nint main() { puts(\"so far\"); fflush(stdout); "

@@ -242,6 +242,8 @@ START_TEST(an_absolute_target_is_taken_apart)
 		{"GET http://a.example:80/x/y?q=1 HTTP/1.1\r\nHost: b\r\n\r\n", "a.example:80", "/x/y"},
 		{"GET HTTP://a.example HTTP/1.1\r\nHost: b\r\n\r\n", "a.example", "/"},
 		{"GET /x HTTP/1.1\r\nHost: b\r\n\r\n", "b", "/x"},
+		/* Nobody knows by which of two another reader would go. */
+		{"GET /x HTTP/1.1\r\nHost: b\r\nhost: c\r\n\r\n", "none", "/x"},
 	};
 	char buf[1024];
 

@@ -50,6 +50,7 @@ static void finish(const char *language, enum report_verdict verdict, int64_t us
 		.language = name,
 		.verdict = verdict,
 		.created_usec = 1000000000,
+		.started_usec = 1000000000 + usec / 2,
 		.completed_usec = 1000000000 + usec,
 		.has_run = true,
 		.run.phases = {.acquire_nsec = 50000, .run_nsec = 2000000000},
@@ -135,6 +136,8 @@ START_TEST(sorts_times_into_buckets)
 	expect_line("cofferdam_job_seconds_bucket{le=\"+Inf\"} 5");
 	expect_line("cofferdam_job_seconds_sum 600.000202000");
 	expect_line("cofferdam_job_seconds_count 5");
+	expect_line("cofferdam_queue_seconds_sum 300.000100000");
+	expect_line("cofferdam_queue_seconds_count 5");
 	tear_down();
 }
 END_TEST

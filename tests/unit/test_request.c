@@ -90,6 +90,7 @@ static const struct refusal {
 	{"{\"userId\":\"\",\"language\":\"go\",\"code\":\"c\"}", API_ERROR_INVALID_VALUE, "userId"},
 	{"{\"userId\":\"a\\nb\",\"language\":\"go\",\"code\":\"c\"}", API_ERROR_INVALID_VALUE, "userId"},
 	{"{\"userId\":\"a\\u007fb\",\"language\":\"go\",\"code\":\"c\"}", API_ERROR_INVALID_VALUE, "userId"},
+	{"{\"userId\":\"a\\u0085b\",\"language\":\"go\",\"code\":\"c\"}", API_ERROR_INVALID_VALUE, "userId"},
 	{"{\"userId\":\"u\",\"language\":\"\",\"code\":\"c\"}", API_ERROR_INVALID_VALUE, "language"},
 	{"{\"userId\":\"u\",\"language\":\"go\",\"code\":\"\"}", API_ERROR_INVALID_VALUE, "code"},
 };
