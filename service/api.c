@@ -124,6 +124,7 @@ void api_init(struct api *api, struct service *service)
 {
 	*api = (struct api){.service = service};
 	(void)pthread_mutex_init(&api->supervisor.lock, NULL);
+	(void)error_set(&api->supervisor.last, EAGAIN, "api.ready", "the supervisor was not asked yet");
 }
 
 void api_destroy(struct api *api)

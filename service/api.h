@@ -10,6 +10,7 @@
 struct api_probe {
 	pthread_mutex_t lock;
 	int64_t checked_usec; /* 0: never */
+	bool is_asked;	      /* by one thread, which waits for the answer */
 	struct sandbox_error last;
 };
 

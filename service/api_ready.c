@@ -23,20 +23,26 @@ static int check_objects(struct api *api, struct sandbox_error *err)
 	return api->service->objects->operations->ping(api->service->objects, err);
 }
 
-/* Asks at most once a second, however often it is asked itself: a ping is a connection at the supervisor. */
+/* Asks at most once a second, however often it is asked itself: a ping is a connection at the supervisor. While one waits for
+ * the answer, all others go by the last. */
 static int check_supervisor(struct api *api, struct sandbox_error *err)
 {
 	struct api_probe *probe = &api->supervisor;
 
 	(void)pthread_mutex_lock(&probe->lock);
-	int64_t now = job_now_usec();
-	int64_t age = now - probe->checked_usec;
-	if (probe->checked_usec == 0 || age < 0 || age >= PROBE_VALID_USEC) {
-		probe->last = (struct sandbox_error){0};
-		(void)door_ping(api->service->config.socket, &probe->last);
-		probe->checked_usec = job_now_usec();
-	}
+	int64_t age = job_now_usec() - probe->checked_usec;
+	bool is_ours = !probe->is_asked && (age < 0 || age >= PROBE_VALID_USEC);
+	probe->is_asked = probe->is_asked || is_ours;
 	*err = probe->last;
+	(void)pthread_mutex_unlock(&probe->lock);
+	if (!is_ours)
+		return -err->errno_value;
+	*err = (struct sandbox_error){0};
+	(void)door_ping(api->service->config.socket, err);
+	(void)pthread_mutex_lock(&probe->lock);
+	probe->last = *err;
+	probe->checked_usec = job_now_usec();
+	probe->is_asked = false;
 	(void)pthread_mutex_unlock(&probe->lock);
 	return -err->errno_value;
 }

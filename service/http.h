@@ -29,8 +29,8 @@ enum {
 struct http_request {
 	const char *method;
 	const char *path;	  /* decoded, without the query */
-	const char *host;	  /* NULL: none */
-	const char *content_type; /* NULL: none */
+	const char *host;	  /* NULL: none, or several headers of this name */
+	const char *content_type; /* the same */
 	const char *body;
 	size_t body_size;
 	struct MHD_Connection *connection;

@@ -47,7 +47,9 @@ static enum MHD_Result count_value(void *cls, enum MHD_ValueKind kind, const cha
 	struct occurrences *found = cls;
 
 	(void)kind, (void)value;
-	if (strcasecmp(name, found->name) == 0)
+	size_t len = strlen(found->name);
+	/* libmicrohttpd leaves blanks before the colon to the name, where others may drop them. */
+	if (strncasecmp(name, found->name, len) == 0 && name[len + strspn(name + len, " \t")] == '\0')
 		found->n++;
 	return MHD_YES;
 }

@@ -22,15 +22,15 @@ enum { LAUNCHER_SOCK = 3, LAUNCHER_PROC = 4 };
 
 static int reset_signals(void)
 {
-	sigset_t none;
+	sigset_t all;
 	/* Ended cells need no wait: whoever cares holds a pidfd. */
 	struct sigaction action = {.sa_handler = SIG_IGN};
 
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP && sys_default_signal(sig) < 0)
 			return -1;
-	sigemptyset(&none);
-	return sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : sigprocmask(SIG_SETMASK, &none, NULL);
+	sigfillset(&all);
+	return sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
 
 /* Cells set their limits without privilege, so the hard limits that they start from should not be in the way. Raising

@@ -182,7 +182,7 @@ static bool is_gone(int fd, int error)
 	/* A terminal that has hung up. Of a file it would be a fault. */
 	if (error == EIO)
 		return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
-	return error == EPIPE || error == ECONNRESET;
+	return error == EPIPE || error == ECONNRESET || error == ECONNREFUSED;
 }
 
 /* One read or one write. 1: go on; 0: at the end; -EAGAIN: the descriptor in *RET_FD is not ready; else a fault. */

@@ -26,7 +26,8 @@ int stream_open_output(struct stream *stream, int fd, struct sandbox_error *err)
 /* The engine has its own copy of cell_fd now. Begins to copy; the events of EPOLL carry STREAM. */
 int stream_start(struct stream *stream, int epoll, struct sandbox_error *err);
 
-/* Copies what can be copied now. A reader or writer that is gone is the end of the stream, no error. */
+/* Copies what can be copied now. A reader or writer that is gone is the end of the stream, no error. 0, or -errno with ERR when
+ * something else keeps it from being read or written, as a full disk. */
 int stream_move(struct stream *stream, int epoll, struct sandbox_error *err);
 
 bool stream_is_open(const struct stream *stream);

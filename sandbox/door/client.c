@@ -22,6 +22,11 @@ static int check_server(int sock, struct sandbox_error *err)
 	return 0;
 }
 
+static int error_unanswered(const char *stage, struct sandbox_error *err)
+{
+	return error_set(err, ETIMEDOUT, stage, "the supervisor does not answer");
+}
+
 /* PATIENCE_SEC: for connecting, sending and the reply each; 0: without end. */
 static int door_connect(const char *path, unsigned patience_sec, struct sandbox_error *err)
 {
@@ -38,7 +43,10 @@ static int door_connect(const char *path, unsigned patience_sec, struct sandbox_
 	if (setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
 		setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return error_errno(err, "door.connect", "patience");
-	if (connect(sock, (const struct sockaddr *)&address.sun, sizeof(address.sun)) < 0)
+	r = connect(sock, (const struct sockaddr *)&address.sun, sizeof(address.sun));
+	if (r < 0 && errno == EAGAIN) /* its backlog is full */
+		return error_unanswered("door.connect", err);
+	if (r < 0)
 		return error_errno(err, "door.connect", "no supervisor at %.128s", path);
 	r = check_server(sock, err);
 	return r < 0 ? r : TAKE_FD(sock);
@@ -89,7 +97,7 @@ static int receive_reply(int sock, struct message_reply *reply, struct sandbox_e
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return error_set(err, ECONNRESET, "door.reply", "the supervisor vanished");
 	if (n < 0 && errno == EAGAIN)
-		return error_set(err, ETIMEDOUT, "door.reply", "the supervisor does not answer");
+		return error_unanswered("door.reply", err);
 	if (n < 0)
 		return error_errno(err, "door.reply", "recv");
 	return message_reply_check(reply, (size_t)n, err);

@@ -19,5 +19,6 @@ int door_cancel(int connection);
  * with ERR as the supervisor reported it; -ECONNRESET when the supervisor vanished before it answered. */
 int door_finish(int connection, struct sandbox_result *result, struct sandbox_error *err);
 
-/* Is a supervisor there that accepts runs? A connection with a hello message and its reply. 0 or -errno with ERR. */
+/* Is a supervisor there that accepts runs? A connection with a hello message and its reply, each of which may take a second. 0 or
+ * -errno with ERR; -ETIMEDOUT: it is there and does not answer. */
 int door_ping(const char *path, struct sandbox_error *err);

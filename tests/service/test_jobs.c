@@ -65,8 +65,9 @@ static const struct outcome {
 	{"go", "package other\nfunc F() {}", NULL, "failed", "compile_error", "",
 		"no program that can be run"},
 	{"cpp",
-		"struct A { int a[1 << 24]; constexpr A() : a{} { for (int &x : a) x = 1; } };\n"
-		"constexpr A a;\nint main() { return a.a[3]; }",
+		"#define X(...) __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__\n"
+		"#define Y(...) X(__VA_ARGS__) X(__VA_ARGS__)\n"
+		"int a[] = {Y(Y(Y(Y(Y(Y(Y(Y(Y(1,)))))))))};\nint main() { return a[3]; }",
 		NULL, "failed", "compile_error", "", "compile: the program needed more than its"},
 	{"cpp", "int main() { for (;;) ; }", NULL, "timeout", "time_limit", "", "longer than"},
 	{"cpp",

@@ -16,7 +16,7 @@ fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/cofferdam-readme.XXXXXX")
 chmod 755 "$work"
 run=
-trap '[[ -z $run ]] || kill -TERM "$run" 2>/dev/null; wait; rm -rf "$work"' EXIT
+trap 'trap "" TERM INT HUP; [[ -z $run ]] || kill -TERM "$run" 2>/dev/null; wait; rm -rf "$work"' EXIT
 
 # ok_if NAME COMMAND…
 ok_if()

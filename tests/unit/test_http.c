@@ -244,6 +244,7 @@ START_TEST(an_absolute_target_is_taken_apart)
 		{"GET /x HTTP/1.1\r\nHost: b\r\n\r\n", "b", "/x"},
 		/* Nobody knows by which of two another reader would go. */
 		{"GET /x HTTP/1.1\r\nHost: b\r\nhost: c\r\n\r\n", "none", "/x"},
+		{"GET /x HTTP/1.1\r\nHost: b\r\nHost : c\r\n\r\n", "none", "/x"},
 	};
 	char buf[1024];
 
