@@ -15,7 +15,7 @@ build="gcc libc6-dev libseccomp-dev libcap-dev libjansson-dev libmicrohttpd-dev
 images="mmdebstrap debian-archive-keyring mount"
 test="check libyaml-dev pkgconf|pkg-config curl perl clang-format universal-ctags"
 fuzz="clang libclang-rt-dev|libclang-rt-14-dev"
-vm="qemu-system-x86 e2fsprogs zstd"
+vm="qemu-system-x86 e2fsprogs zstd distro-info-data"
 analyze="clang clang-tidy cppcheck"
 
 log=build/deps.log
