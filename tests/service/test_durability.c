@@ -439,24 +439,32 @@ END_TEST
 
 /* --- figures ---------------------------------------------------------------------------------------------------- */
 
-/* The counters are raised after the result can be read: wait for them. */
-static void wait_for_figure(const struct test_service *service, const char *line)
+/* Asks until the answer has that status and text. The counters of /metrics are raised after the result can be read, and what
+ * /ready says is kept for a second. */
+static void wait_for_answer(
+	const struct test_service *service, const char *path, long status, const char *text)
 {
-	char wanted[256], url[256];
+	char url[256];
 
-	(void)snprintf(wanted, sizeof(wanted), "\n%s\n", line);
-	(void)snprintf(url, sizeof(url), "%s/metrics", service->url);
+	(void)snprintf(url, sizeof(url), "%s%s", service->url, path);
 	for (int i = 0; i < 500; i++) {
 		struct http_client_answer answer;
 		http_client_send(&(struct http_client_request){.url = url}, &answer);
-		ck_assert_int_eq(answer.status, 200);
-		bool is_there = strstr(answer.body, wanted) != NULL;
+		bool is_it = answer.status == status && strstr(answer.body, text) != NULL;
 		http_client_answer_free(&answer);
-		if (is_there)
+		if (is_it)
 			return;
 		serve_pause_msec(20);
 	}
-	ck_abort_msg("GET /metrics does not come to: %s", line);
+	ck_abort_msg("GET %s does not come to %ld: %s", path, status, text);
+}
+
+static void wait_for_figure(const struct test_service *service, const char *line)
+{
+	char wanted[256];
+
+	(void)snprintf(wanted, sizeof(wanted), "\n%s\n", line);
+	wait_for_answer(service, "/metrics", 200, wanted);
 }
 
 START_TEST(the_figures_tell_what_happened)
@@ -486,24 +494,6 @@ START_TEST(the_figures_tell_what_happened)
 }
 END_TEST
 
-/* Its answers are kept for a second. */
-static void wait_for_ready(const struct test_service *service, long status)
-{
-	char url[256];
-
-	(void)snprintf(url, sizeof(url), "%s/ready", service->url);
-	for (int i = 0; i < 200; i++) {
-		struct http_client_answer answer;
-		http_client_send(&(struct http_client_request){.url = url}, &answer);
-		bool is_so = answer.status == status;
-		http_client_answer_free(&answer);
-		if (is_so)
-			return;
-		client_pause(100);
-	}
-	ck_abort_msg("GET /ready does not come to %ld", status);
-}
-
 /* One that is there and does not answer holds up nobody who asks something else. */
 START_TEST(a_supervisor_that_hangs_makes_the_service_not_ready)
 {
@@ -516,10 +506,10 @@ START_TEST(a_supervisor_that_hangs_makes_the_service_not_ready)
 	service_begin(&service);
 	service_start(&service, &supervisor, NULL);
 	ck_assert_int_eq(kill(supervisor.pid, SIGSTOP), 0);
-	wait_for_ready(&service, 503);
+	wait_for_answer(&service, "/ready", 503, "does not answer");
 	json_decref(jobs_get(&service, "/health", 200));
 	ck_assert_int_eq(kill(supervisor.pid, SIGCONT), 0);
-	wait_for_ready(&service, 200);
+	wait_for_answer(&service, "/ready", 200, "");
 	service_end(&service);
 	supervisor_close(&supervisor);
 }
